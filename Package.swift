@@ -1,0 +1,54 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// A library module: imports only modules to its left in the list of dependencies, never upwards.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "telekinesis",
+    products: [
+        .library(name: "Telekinesis", targets: ["Telekinesis"]),
+        .library(name: "TelekinesisHub", targets: ["TelekinesisHub"]),
+        .library(name: "MessagePack", targets: ["MessagePack"]),
+        .executable(name: "tk", targets: ["tk"]),
+    ],
+    targets: [
+        .target(name: "CSystem"),
+        module("Reactor", ["CSystem"]),
+        module("MessagePack"),
+        module("JSONText"),
+        module("HTTP"),
+        module("WebSocket", ["HTTP"]),
+        module("TelekinesisProtocol", ["MessagePack"]),
+        module("TelekinesisLink", ["TelekinesisProtocol", "WebSocket", "HTTP", "Reactor", "CSystem"]),
+        module("Telekinesis", ["TelekinesisLink", "TelekinesisProtocol", "MessagePack", "JSONText", "Reactor", "CSystem"]),
+        module("TelekinesisHub", ["TelekinesisLink", "TelekinesisProtocol", "MessagePack", "JSONText", "HTTP", "Reactor", "CSystem"]),
+        .executableTarget(
+            name: "tk", dependencies: ["Telekinesis", "TelekinesisHub", "MessagePack", "JSONText", "Reactor", "CSystem"],
+            swiftSettings: strict),
+
+        tests("ReactorTests", ["Reactor", "CSystem"]),
+        tests("MessagePackTests", ["MessagePack"]),
+        tests("JSONTextTests", ["JSONText", "MessagePack"]),
+        tests("HTTPTests", ["HTTP"]),
+        tests("WebSocketTests", ["WebSocket", "HTTP"]),
+        tests("TelekinesisProtocolTests", ["TelekinesisProtocol", "MessagePack"]),
+        tests("TelekinesisLinkTests", ["TelekinesisLink", "TelekinesisProtocol", "WebSocket", "HTTP", "Reactor"]),
+        tests("TelekinesisTests", ["Telekinesis", "TelekinesisProtocol", "MessagePack", "Reactor"]),
+        tests("TelekinesisHubTests", ["TelekinesisHub", "TelekinesisLink", "TelekinesisProtocol", "MessagePack", "Reactor"]),
+        tests("EndToEndTests", ["Telekinesis", "TelekinesisHub", "Reactor"]),
+    ]
+)
