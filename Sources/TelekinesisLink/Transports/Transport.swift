@@ -1,0 +1,74 @@
+public import Reactor
+
+/// An ordered channel of whole messages between two ends: WebSocket over TCP, or an in-memory pair.
+///
+/// A transport belongs to one event loop. What arrives is handed to its receiver there, outside of jobs. `send` may be called from any thread,
+/// by one at a time: the link above serialises its writers.
+public protocol Transport: AnyObject, Sendable {
+    /// The loop that reads this channel and runs its timers.
+    var loop: EventLoop { get }
+
+    /// Where the other end is, for logs: an address, never a secret.
+    var remoteDescription: String { get }
+
+    /// Sends one binary message: the bytes of `message` from `start` on.
+    ///
+    /// The transport may use the bytes in front of `start` for its own header and change the payload in place (a WebSocket client masks).
+    ///
+    /// - Parameters:
+    ///   - message: the buffer; at least ``TransportLimits/headroom`` bytes lie in front of `start`.
+    ///   - start: offset of the payload's first byte.
+    /// - Returns: the buffer, to be filled again, when the channel took all of it; `nil` when it keeps a rest. Then nothing may be sent until
+    ///   the receiver's `writable()` was called.
+    func send(_ message: consuming [UInt8], from start: Int) -> [UInt8]?
+
+    /// Closes the channel in good order; the receiver hears `closed` once.
+    ///
+    /// - Parameters:
+    ///   - code: the reason as a number (RFC 6455 §7.4 for WebSocket).
+    ///   - reason: a sentence for the other end, at most 123 bytes of UTF-8 are sent.
+    func close(code: UInt16, reason: String)
+}
+
+/// What a transport tells the link above it. All of it on the transport's loop.
+public protocol TransportReceiver: AnyObject, Sendable {
+    /// A whole binary message arrived.
+    ///
+    /// - Parameter message: valid during the call only.
+    func received(_ message: UnsafeRawBufferPointer)
+
+    /// A whole text message arrived (UTF-8, checked).
+    func received(text: UnsafeRawBufferPointer)
+
+    /// The rest that `send` kept has left: more may be sent.
+    func writable()
+
+    /// The channel has ended; said exactly once, and last.
+    func closed(_ end: TransportEnd)
+}
+
+/// Why a channel ended.
+public struct TransportEnd: Error, Sendable, CustomStringConvertible {
+    /// The number of the reason (RFC 6455 §7.4.1): 1000 in good order, 1006 when the connection was lost without a word.
+    public var code: UInt16
+    /// What happened, for people.
+    public var reason: String
+
+    /// Says why a channel ended.
+    public init(code: UInt16, reason: String) {
+        self.code = code
+        self.reason = reason
+    }
+
+    /// The reason with its number.
+    public var description: String { "\(reason) (\(code))" }
+}
+
+/// Bounds that links and transports agree on.
+public enum TransportLimits {
+    /// Bytes that a message leaves free in front of its payload for the transport's header: a WebSocket head has at most 14 (RFC 6455 §5.2).
+    public static let headroom = 16
+
+    /// The largest message of the binary protocol, in bytes: a batch of 64 KiB and one more frame, with their heads.
+    public static let maximumMessage = 256 * 1024
+}
