@@ -1,0 +1,59 @@
+public import Reactor
+public import TelekinesisProtocol
+
+/// A way on which frames travel to one other end, in order: a session over a transport, or a hand-over within the process.
+public protocol FrameLink: AnyObject, Sendable {
+    /// Where the other end is, for logs.
+    var remoteDescription: String { get }
+
+    /// Sends one frame, or several whole frames; never blocks, never calls back into the sender's locks.
+    ///
+    /// - Parameters:
+    ///   - frames: the bytes, copied before the method returns.
+    ///   - count: how many frames they are.
+    ///   - lane: where they wait.
+    ///   - patch: what to overwrite in the first frame's copy.
+    ///   - limit: refuse when more than this many bytes wait already.
+    func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome
+
+    /// Ends the link. The other end is told the reason, then the receiver hears `ended`.
+    func close(_ reason: TelekinesisError)
+}
+
+/// What became of a frame that was to be sent.
+public enum SendOutcome: Sendable {
+    /// It is on its way.
+    case queued
+    /// Too much waits already.
+    case full
+    /// The link has ended.
+    case closed
+}
+
+/// Bounds of what waits in front of one connection, in bytes.
+public enum QueueLimit {
+    /// Above this, new calls are refused.
+    public static let calls = 8 * 1024 * 1024
+    /// Above this, not even replies are taken, and the reader is too slow.
+    public static let replies = 32 * 1024 * 1024
+}
+
+extension FrameLink {
+    /// Sends one frame that was made here.
+    @discardableResult
+    public func send(_ frame: [UInt8], lane: Lane = .urgent, limit: Int = QueueLimit.replies) -> SendOutcome {
+        frame.withUnsafeBytes { send($0, count: 1, lane: lane, patch: .none, limit: limit) }
+    }
+}
+
+/// Who takes the frames that arrive on a link.
+public protocol FrameReceiver: AnyObject, Sendable {
+    /// A frame arrived. Frames of one link arrive one after the other.
+    ///
+    /// - Parameter frame: valid during the call.
+    /// - Throws: what ends the link; the other end is told.
+    func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError)
+
+    /// The link has ended; said once, and last.
+    func ended(_ link: any FrameLink, _ reason: TelekinesisError)
+}

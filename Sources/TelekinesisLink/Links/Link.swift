@@ -1,0 +1,289 @@
+public import Reactor
+internal import Synchronization
+public import TelekinesisProtocol
+
+/// A session over a transport: batches and counts frames, keeps small ones ahead of large values, notices a dead peer.
+///
+/// Frames may be sent from any thread. Whoever fills the lanes flushes them: at the end of the tick when that thread runs an event loop, else at
+/// once. Only when the connection is full does its own loop take over.
+public final class Link: FrameLink, TransportReceiver, Flushable {
+    private enum Phase { case handshake, open, closed }
+
+    private struct State {
+        var lanes = Lanes(transportHeadroom: TransportLimits.headroom)
+        var phase = Phase.handshake
+        /// A flush will come: nobody else need ask for one.
+        var flushIsDue = false
+        /// Some thread is writing; it goes round again for what was queued meanwhile.
+        var isWriting = false
+        /// When the connection became full.
+        var fullSince: UInt64?
+        /// Close when everything queued has left.
+        var closing: TelekinesisError?
+        var liveness: Liveness
+        var timer: Timer?
+    }
+
+    private let transport: any Transport
+    private let receiver: any FrameReceiver
+    private let state: Mutex<State>
+    private let receivedFrames = Atomic<UInt64>(0)
+    private let lastHeard: Atomic<UInt64>
+    private let limits: LinkLimits
+    /// Bytes received before the session was open; touched by the transport's loop only.
+    private let unauthenticatedBytes = Atomic<Int>(0)
+    private let isOpen = Atomic<Bool>(false)
+
+    /// A session over a transport that is connected. The transport's events must be given to this object.
+    ///
+    /// - Parameters:
+    ///   - transport: the channel.
+    ///   - receiver: who takes the frames, those of the handshake included.
+    public init(_ transport: any Transport, receiver: any FrameReceiver, limits: LinkLimits = LinkLimits()) {
+        self.transport = transport
+        self.receiver = receiver
+        self.limits = limits
+        let now = transport.loop.now
+        lastHeard = Atomic(now)
+        state = Mutex(State(liveness: Liveness(interval: limits.pingInterval, limit: limits.deadAfter, now: now)))
+        let timer = transport.loop.schedule(after: Int64(limits.handshake)) { [weak self] in self?.handshakeTimedOut() }
+        state.withLock { $0.timer = timer }
+    }
+
+    /// The loop that reads this link.
+    public var loop: EventLoop { transport.loop }
+
+    /// Where the other end is.
+    public var remoteDescription: String { transport.remoteDescription }
+
+    /// The handshake is done: limits for strangers no longer hold, and a silent peer is asked from now on.
+    public func open() {
+        isOpen.store(true, ordering: .relaxed)
+        let timer = state.withLock { state -> Timer? in
+            guard state.phase == .handshake else { return nil }
+            state.phase = .open
+            return state.timer
+        }
+        timer?.cancel()
+        checkLiveness()
+    }
+
+    // MARK: Sending
+
+    /// Queues frames and sees to it that they leave.
+    public func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
+        let (outcome, mustFlush) = state.withLock { state -> (SendOutcome, Bool) in
+            guard state.phase != .closed, state.closing == nil else { return (.closed, false) }
+            guard state.lanes.queuedBytes <= limit else { return (.full, false) }
+            state.lanes.append(frames, count: count, to: lane, patch: patch)
+            defer { state.flushIsDue = true }
+            return (.queued, !state.flushIsDue && state.fullSince == nil)
+        }
+        if mustFlush, EventLoop.current?.flushAtEndOfTick(self) != true { flush() }
+        return outcome
+    }
+
+    /// Writes what is queued until nothing is left or the connection is full.
+    public func flush() {
+        let mine = state.withLock { state -> Bool in
+            state.flushIsDue = false
+            guard !state.isWriting, state.fullSince == nil, state.phase != .closed else { return false }
+            state.isWriting = true
+            return true
+        }
+        guard mine else { return }
+        var used: [UInt8]?
+        while true {
+            let received = receivedFrames.load(ordering: .relaxed)
+            let (next, closing) = state.withLock { state -> ((message: [UInt8], start: Int)?, TelekinesisError?) in
+                if let buffer = used.take() { state.lanes.recycle(buffer) }
+                state.flushIsDue = false
+                if state.phase != .closed, let next = state.lanes.next(received: received) { return (next, nil) }
+                state.isWriting = false
+                return (nil, state.closing)
+            }
+            guard let next else {
+                if let closing { transport.close(code: closing.closeCode, reason: closing.message) }
+                return
+            }
+            used = transport.send(next.message, from: next.start)
+            if used == nil {
+                let now = transport.loop.now
+                state.withLock { state in
+                    state.isWriting = false
+                    state.fullSince = now
+                }
+                // The rest may have left before this was noted: the transport says `writable` on its loop, after this thread's note or before.
+                if transportBecameWritable.exchange(false, ordering: .acquiringAndReleasing) { writable() }
+                return
+            }
+        }
+    }
+
+    private let transportBecameWritable = Atomic<Bool>(false)
+
+    /// The rest has left; more may go.
+    public func writable() {
+        let wasFull = state.withLock { state -> Bool in
+            guard state.fullSince != nil else { return false }
+            state.fullSince = nil
+            return true
+        }
+        if wasFull { flush() } else { transportBecameWritable.store(true, ordering: .releasing) }
+    }
+
+    // MARK: Receiving
+
+    /// A batch arrived.
+    public func received(_ message: UnsafeRawBufferPointer) {
+        lastHeard.store(transport.loop.now, ordering: .relaxed)
+        do throws(TelekinesisError) {
+            if !isOpen.load(ordering: .relaxed) { try admitStranger(message.count) }
+            var number = receivedFrames.load(ordering: .relaxed)
+            let head = try Batch.head(of: message)
+            guard head.first == number else {
+                throw TelekinesisError(.protocolViolation, "frame \(number) was expected, \(head.first) came")
+            }
+            var rest = UnsafeRawBufferPointer(rebasing: message[Batch.headSize...])
+            while !rest.isEmpty {
+                let frame = try Frame(checking: rest)
+                number += 1
+                switch frame.type {
+                case .ping: send(FrameWriter.frame(.pong))
+                case .pong, nil: break
+                default: try receiver.received(frame, on: self)
+                }
+                rest = UnsafeRawBufferPointer(rebasing: rest[frame.bytes.count...])
+            }
+            receivedFrames.store(number, ordering: .relaxed)
+        } catch {
+            close(error)
+        }
+    }
+
+    /// Text has no place in a binary session.
+    public func received(text: UnsafeRawBufferPointer) {
+        close(TelekinesisError(.protocolViolation, "a text message in a binary session"))
+    }
+
+    private func admitStranger(_ size: Int) throws(TelekinesisError) {
+        let total = unauthenticatedBytes.add(size, ordering: .relaxed).newValue
+        guard size <= limits.messageBeforeAuthentication, total <= limits.totalBeforeAuthentication else {
+            throw TelekinesisError(
+                .tooLarge, "before authentication a message has at most \(limits.messageBeforeAuthentication) bytes, "
+                    + "all together \(limits.totalBeforeAuthentication)")
+        }
+    }
+
+    // MARK: Ending
+
+    /// Says goodbye, lets what is queued leave, and closes.
+    public func close(_ reason: TelekinesisError) {
+        let bye = Handshake.bye(reason)
+        let first = state.withLock { state -> Bool in
+            guard state.phase != .closed, state.closing == nil else { return false }
+            bye.withUnsafeBytes { state.lanes.append($0, to: .urgent) }
+            state.closing = reason
+            return true
+        }
+        guard first else { return }
+        // A peer that does not read must not keep the connection open.
+        let grace = transport.loop.schedule(after: Int64(limits.closing)) { [transport] in
+            transport.close(code: reason.closeCode, reason: reason.message)
+        }
+        let old = state.withLock { state in
+            defer { state.timer = grace }
+            return state.timer
+        }
+        old?.cancel()
+        flush()
+    }
+
+    /// The transport has ended.
+    public func closed(_ end: TransportEnd) {
+        let (timer, reason) = state.withLock { state -> (Timer?, TelekinesisError?) in
+            state.phase = .closed
+            state.lanes = Lanes(transportHeadroom: TransportLimits.headroom)
+            defer { state.timer = nil }
+            return (state.timer, state.closing)
+        }
+        timer?.cancel()
+        receiver.ended(self, reason ?? TelekinesisError(.disconnected, end.reason, ran: .maybe, cause: end))
+    }
+
+    private func handshakeTimedOut() {
+        if !isOpen.load(ordering: .relaxed) {
+            close(TelekinesisError(.unauthenticated, "the handshake took more than \(limits.handshake / 1_000_000_000) s"))
+        }
+    }
+
+    private func checkLiveness() {
+        let now = transport.loop.now
+        let heard = lastHeard.load(ordering: .relaxed)
+        let (action, isStuck) = state.withLock { state -> (Liveness.Action?, Bool) in
+            guard state.phase == .open, state.closing == nil else { return (nil, false) }
+            state.liveness.heard(at: heard)
+            let action = state.liveness.check(at: now)
+            if case .ping = action { state.lanes.trim() }
+            return (action, state.fullSince.map { now &- $0 > limits.stuck } ?? false)
+        }
+        if isStuck {
+            return abort(TelekinesisError(.overloaded, "the peer read nothing for \(limits.stuck / 1_000_000_000) s", ran: .maybe))
+        }
+        switch action {
+        case nil: return
+        case .dead: abort(TelekinesisError(.disconnected, "the peer was silent for \(limits.deadAfter / 1_000_000_000) s", ran: .maybe))
+        case .ping(let next):
+            send(FrameWriter.frame(.ping))
+            scheduleLivenessCheck(at: next, now: now)
+        case .wait(let next):
+            scheduleLivenessCheck(at: next, now: now)
+        }
+    }
+
+    private func scheduleLivenessCheck(at next: UInt64, now: UInt64) {
+        let timer = transport.loop.schedule(after: Int64(next - now)) { [weak self] in self?.checkLiveness() }
+        state.withLock { $0.timer = timer }
+    }
+
+    /// Ends a link whose peer does not answer: there is no use in waiting for a goodbye to leave.
+    private func abort(_ reason: TelekinesisError) {
+        state.withLock { $0.closing = $0.closing ?? reason }
+        transport.close(code: reason.closeCode, reason: reason.message)
+    }
+}
+
+/// The limits of one link; times in nanoseconds, sizes in bytes.
+public struct LinkLimits: Sendable {
+    /// All of the handshake.
+    public var handshake: UInt64 = 5_000_000_000
+    /// Silence after which a peer is asked.
+    public var pingInterval: UInt64 = 15_000_000_000
+    /// Silence after which a peer is dead.
+    public var deadAfter: UInt64 = 30_000_000_000
+    /// For how long a peer may leave a full connection unread.
+    public var stuck: UInt64 = 60_000_000_000
+    /// For how long a goodbye may wait to leave.
+    public var closing: UInt64 = 2_000_000_000
+    /// One message before authentication.
+    public var messageBeforeAuthentication = 16 * 1024
+    /// All messages before authentication.
+    public var totalBeforeAuthentication = 32 * 1024
+
+    /// The default limits.
+    public init() {}
+}
+
+extension TelekinesisError {
+    /// The close code that goes with this error (RFC 6455 §7.4.1, and its range for applications).
+    var closeCode: UInt16 {
+        switch code {
+        case .protocolViolation: 1002
+        case .unauthenticated, .forbidden: 1008
+        case .tooLarge: 1009
+        case .internalError: 1011
+        case .overloaded: 1013
+        default: 1000
+        }
+    }
+}

@@ -1,0 +1,61 @@
+internal import Synchronization
+public import TelekinesisProtocol
+
+/// One end of a link within the process: frames are handed over on the thread that sends them, with no session, no copy on a wire and no hop.
+public final class LocalLink: FrameLink {
+    private struct State {
+        var receiver: (any FrameReceiver)?
+        var other: LocalLink?
+    }
+
+    private let state = Mutex(State())
+
+    /// Where the other end is.
+    public let remoteDescription: String
+
+    private init(_ remoteDescription: String) { self.remoteDescription = remoteDescription }
+
+    /// Two ends that are joined. Each needs its receiver before the other sends.
+    public static func pair() -> (LocalLink, LocalLink) {
+        let one = LocalLink("in this process")
+        let two = LocalLink("in this process")
+        one.state.withLock { $0.other = two }
+        two.state.withLock { $0.other = one }
+        return (one, two)
+    }
+
+    /// Says who takes the frames that arrive at this end.
+    public func start(_ receiver: any FrameReceiver) {
+        state.withLock { $0.receiver = receiver }
+    }
+
+    /// Hands the frames to the other end before it returns.
+    public func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
+        guard let other = state.withLock({ $0.other }), let receiver = other.state.withLock({ $0.receiver }) else { return .closed }
+        withUnsafeTemporaryAllocation(byteCount: frames.count, alignment: 8) { copy in
+            copy.copyMemory(from: frames)
+            patch.apply(to: copy)
+            var rest = UnsafeRawBufferPointer(copy)
+            do throws(TelekinesisError) {
+                while !rest.isEmpty {
+                    let frame = try Frame(checking: rest)
+                    try receiver.received(frame, on: other)
+                    rest = UnsafeRawBufferPointer(rebasing: rest[frame.bytes.count...])
+                }
+            } catch {
+                other.close(error)
+            }
+        }
+        return .queued
+    }
+
+    /// Ends both ends.
+    public func close(_ reason: TelekinesisError) {
+        let (mine, other) = state.withLock { state in
+            defer { state = State() }
+            return (state.receiver, state.other)
+        }
+        mine?.ended(self, reason)
+        other?.close(reason)
+    }
+}

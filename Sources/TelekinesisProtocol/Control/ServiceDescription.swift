@@ -1,0 +1,51 @@
+/// What a published object says about itself.
+public struct ServiceDescription: Codable, Sendable {
+    /// What it is.
+    public var kind: ServiceKind
+    /// The name of its Swift type; for a function, its signature.
+    public var type: String
+    /// Its methods; for a class, those of its instances; for a function, the one of calling it.
+    public var methods: [MethodDescription]
+    /// For a class: what `make` takes.
+    public var initializer: MethodDescription?
+
+    /// A description.
+    public init(kind: ServiceKind, type: String, methods: [MethodDescription], initializer: MethodDescription? = nil) {
+        self.kind = kind
+        self.type = type
+        self.methods = methods
+        self.initializer = initializer
+    }
+}
+
+/// One method of a service.
+public struct MethodDescription: Codable, Sendable {
+    /// The name on the wire: `increment(by:)`.
+    public var name: String
+    /// The signature as one would write it: `increment(by: Int) -> Int`.
+    public var signature: String
+    /// Labels of the parameters; `_` for none.
+    public var labels: [String]
+    /// Types of the parameters.
+    public var parameterTypes: [String]
+    /// The type of the result; `Void` for none.
+    public var resultType: String
+    /// Whether it throws errors of its own.
+    public var `throws`: Bool
+    /// Why it cannot be called from elsewhere; `nil` when it can.
+    public var refusal: String?
+
+    /// A description.
+    public init(
+        name: String, signature: String, labels: [String], parameterTypes: [String], resultType: String, throws: Bool,
+        refusal: String? = nil
+    ) {
+        self.name = name
+        self.signature = signature
+        self.labels = labels
+        self.parameterTypes = parameterTypes
+        self.resultType = resultType
+        self.throws = `throws`
+        self.refusal = refusal
+    }
+}

@@ -1,0 +1,164 @@
+/// The two queues in front of a connection, and the numbering of what leaves them.
+///
+/// Everything but data is *urgent*: all of it leaves before up to 64 KiB of the *bulk* lane do, and so on in turn. A small call is therefore never
+/// behind a large value. Frames are kept as the messages they will leave in, so nothing is copied when they do.
+public struct Lanes: Sendable {
+    /// Bytes left free in front of every message: for the transport's header and the batch's own.
+    public let headroom: Int
+    /// Bytes of frames that wait in both lanes.
+    public private(set) var queuedBytes = 0
+    /// Frames that have left.
+    public private(set) var sentFrames: UInt64 = 0
+
+    private var urgent = MessageQueue()
+    private var bulk = MessageQueue()
+    private var bulkTurn = false
+    private var spare: [UInt8] = []
+
+    /// Empty lanes over a transport that wants `transportHeadroom` bytes for itself.
+    public init(transportHeadroom: Int) {
+        headroom = transportHeadroom + Batch.headSize
+    }
+
+    /// Whether nothing waits.
+    public var isEmpty: Bool { queuedBytes == 0 }
+
+    /// Puts a frame, or several whole frames, at the end of a lane.
+    ///
+    /// - Parameters:
+    ///   - frames: the bytes of whole frames.
+    ///   - count: how many frames they are.
+    ///   - lane: where they wait.
+    ///   - patch: what to overwrite in the queued copy of the first frame.
+    @inline(__always)
+    public mutating func append(_ frames: UnsafeRawBufferPointer, count: Int = 1, to lane: Lane, patch: FramePatch = .none) {
+        queuedBytes += frames.count
+        switch lane {
+        case .urgent: urgent.append(frames, count: count, patch: patch, headroom: headroom, spare: &spare)
+        case .bulk: bulk.append(frames, count: count, patch: patch, headroom: headroom, spare: &spare)
+        }
+    }
+
+    /// The next message to send, its batch head written; `nil` when nothing waits.
+    ///
+    /// - Parameter received: frames received so far, which the head acknowledges.
+    /// - Returns: the buffer, and where in it the message starts: the transport's headroom is in front.
+    public mutating func next(received: UInt64) -> (message: [UInt8], start: Int)? {
+        let queued: QueuedMessage
+        if !urgent.isEmpty, !bulkTurn || bulk.isEmpty {
+            queued = urgent.removeFirst()
+            bulkTurn = urgent.isEmpty
+        } else if !bulk.isEmpty {
+            queued = bulk.removeFirst()
+            bulkTurn = false
+        } else {
+            return nil
+        }
+        var message = queued.bytes
+        queuedBytes -= message.count - headroom
+        let start = headroom - Batch.headSize
+        Batch.writeHead(in: &message, at: start, first: sentFrames, received: received)
+        sentFrames += UInt64(queued.frames)
+        return (message, start)
+    }
+
+    /// Takes back a buffer whose message has left, to fill it again.
+    public mutating func recycle(_ buffer: consuming [UInt8]) {
+        if spare.capacity == 0, buffer.capacity <= 4 * Batch.fullSize {
+            buffer.removeAll(keepingCapacity: true)
+            spare = buffer
+        }
+    }
+
+    /// Gives memory back that an idle connection need not hold.
+    public mutating func trim() {
+        spare = []
+        if isEmpty {
+            urgent = MessageQueue()
+            bulk = MessageQueue()
+        }
+    }
+}
+
+/// Which queue a frame waits in.
+public enum Lane: Sendable {
+    /// Everything but data.
+    case urgent
+    /// Parts of large values.
+    case bulk
+}
+
+/// What a relay overwrites in a frame that passes.
+public struct FramePatch: Sendable {
+    /// The new peer.
+    public var peer: NodeID?
+    /// The object that a call on a route has come to.
+    public var key: ActorKey?
+    /// The time that a call has left, after it waited.
+    public var remaining: UInt32?
+
+    /// Replaces what is given.
+    public init(peer: NodeID? = nil, key: ActorKey? = nil, remaining: UInt32? = nil) {
+        self.peer = peer
+        self.key = key
+        self.remaining = remaining
+    }
+
+    /// Leaves the frame as it is.
+    public static let none = FramePatch()
+
+    /// Overwrites the parts of `frame`.
+    @inline(__always)
+    public func apply(to frame: UnsafeMutableRawBufferPointer) {
+        if let peer { FrameWriter.patch(peer: peer, in: frame) }
+        if let key { FrameWriter.patch(key: key, in: frame) }
+        if let remaining { FrameWriter.patch(remaining: remaining, in: frame) }
+    }
+}
+
+/// A message that waits, with free bytes in front.
+private struct QueuedMessage: Sendable {
+    var bytes: [UInt8]
+    var frames: Int
+}
+
+/// Messages in the order in which they leave; the last one still takes frames.
+private struct MessageQueue: Sendable {
+    private var full: [QueuedMessage] = []
+    private var nextFull = 0
+    private var open = QueuedMessage(bytes: [], frames: 0)
+
+    var isEmpty: Bool { open.frames == 0 && nextFull == full.count }
+
+    @inline(__always)
+    mutating func append(_ frames: UnsafeRawBufferPointer, count: Int, patch: FramePatch, headroom: Int, spare: inout [UInt8]) {
+        if open.bytes.count >= headroom + Batch.fullSize {
+            full.append(open)
+            open = QueuedMessage(bytes: [], frames: 0)
+        }
+        if open.frames == 0 {
+            if open.bytes.capacity == 0 { swap(&open.bytes, &spare) }
+            open.bytes.append(contentsOf: repeatElement(0, count: headroom))
+        }
+        let start = open.bytes.count
+        open.bytes.append(contentsOf: frames)
+        open.frames += count
+        open.bytes.withUnsafeMutableBytes { patch.apply(to: UnsafeMutableRawBufferPointer(rebasing: $0[start...])) }
+    }
+
+    mutating func removeFirst() -> QueuedMessage {
+        if nextFull < full.count {
+            let first = full[nextFull]
+            full[nextFull].bytes = []
+            nextFull += 1
+            if nextFull == full.count {
+                full = []
+                nextFull = 0
+            }
+            return first
+        }
+        let last = open
+        open = QueuedMessage(bytes: [], frames: 0)
+        return last
+    }
+}
