@@ -16,6 +16,8 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
         var flushIsDue = false
         /// Some thread is writing; it goes round again for what was queued meanwhile.
         var isWriting = false
+        /// The transport took the rest of a message while its writer had not yet noted that there was one.
+        var becameWritable = false
         /// When the connection became full.
         var fullSince: UInt64?
         /// Close when everything queued has left.
@@ -98,6 +100,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
             let (next, closing) = state.withLock { state -> ((message: [UInt8], start: Int)?, TelekinesisError?) in
                 if let buffer = used.take() { state.lanes.recycle(buffer) }
                 state.flushIsDue = false
+                state.becameWritable = false
                 if state.phase != .closed, let next = state.lanes.next(received: received) { return (next, nil) }
                 state.isWriting = false
                 return (nil, state.closing)
@@ -109,27 +112,26 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
             used = transport.send(next.message, from: next.start)
             if used == nil {
                 let now = transport.loop.now
-                state.withLock { state in
+                let isFull = state.withLock { state -> Bool in
+                    guard !state.becameWritable else { return false }
                     state.isWriting = false
                     state.fullSince = now
+                    return true
                 }
-                // The rest may have left before this was noted: the transport says `writable` on its loop, after this thread's note or before.
-                if transportBecameWritable.exchange(false, ordering: .acquiringAndReleasing) { writable() }
-                return
+                if isFull { return }
             }
         }
     }
 
-    private let transportBecameWritable = Atomic<Bool>(false)
-
     /// The rest has left; more may go.
     public func writable() {
         let wasFull = state.withLock { state -> Bool in
+            if state.isWriting { state.becameWritable = true }
             guard state.fullSince != nil else { return false }
             state.fullSince = nil
             return true
         }
-        if wasFull { flush() } else { transportBecameWritable.store(true, ordering: .releasing) }
+        if wasFull { flush() }
     }
 
     // MARK: Receiving
@@ -170,7 +172,8 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
         let total = unauthenticatedBytes.add(size, ordering: .relaxed).newValue
         guard size <= limits.messageBeforeAuthentication, total <= limits.totalBeforeAuthentication else {
             throw TelekinesisError(
-                .tooLarge, "before authentication a message has at most \(limits.messageBeforeAuthentication) bytes, "
+                .tooLarge,
+                "before authentication a message has at most \(limits.messageBeforeAuthentication) bytes, "
                     + "all together \(limits.totalBeforeAuthentication)")
         }
     }
