@@ -1,1 +1,8 @@
 #pragma once
+// What Glibc's Swift module lacks on Linux. One header per topic; each function is a plain system call or a few lines around one.
+#include "errors.h"
+#include "polling.h"
+#include "random.h"
+#include "signals.h"
+#include "sockets.h"
+#include "threads.h"

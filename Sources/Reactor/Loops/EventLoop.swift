@@ -1,0 +1,309 @@
+internal import CSystem
+internal import Synchronization
+
+/// Something whose output a loop writes at the end of its turn; see ``EventLoop/flushAtEndOfTick(_:)``.
+public protocol Flushable: AnyObject, Sendable {
+    /// Writes what has been collected. Called by a loop outside jobs, and must be brief: other connections wait.
+    func flush()
+}
+
+/// One thread that waits for sockets and timers and runs jobs: those of tasks and actors that prefer it as their executor, and closures.
+///
+/// Jobs run in the order in which they were queued, one after the other, until one does not end: a job that has run for 10 ms loses the
+/// loop, and goes on by itself while another thread takes over everything else. A loop is therefore *not* a serial executor:
+/// what jobs share is guarded by actors or locks.
+public final class EventLoop: TaskExecutor, Sendable {
+    /// The thread's claim to the loop that it runs.
+    private final class Seat: Sendable {
+        let loop: EventLoop
+        let owner: UInt64
+
+        init(loop: EventLoop, owner: UInt64) {
+            self.loop = loop
+            self.owner = owner
+        }
+
+        static var current: Seat? { tk_thread_slot().map { Unmanaged<Seat>.fromOpaque($0).takeUnretainedValue() } }
+
+        var isValid: Bool { loop.owner.load(ordering: .acquiring) == owner }
+    }
+
+    let state: Mutex<LoopState>
+    let poller: any Poller
+    let clock: LoopClock
+    /// Number of the claim that is valid. Changed only with `state` locked.
+    private let owner = Atomic<UInt64>(1)
+    /// Set with `state` locked, when there was nothing to do; reset by whoever brings work, who then wakes the poller, or by the loop itself.
+    private let isSleeping = Atomic<Bool>(false)
+    private let watchdog: Watchdog?
+    // The following are touched only by the thread that has the loop, outside jobs; a hand-over passes through the lock.
+    nonisolated(unsafe) private var spinner: Spinner
+    nonisolated(unsafe) private var unfinished: [Watch] = []
+    /// Where the loop's streams read into: idle connections own no buffer.
+    nonisolated(unsafe) let scratch: UnsafeMutableRawBufferPointer
+
+    init(clock: LoopClock, polling: Polling, watchdog: Watchdog?) throws(SystemError) {
+        self.clock = clock
+        self.watchdog = watchdog
+        poller = try EpollPoller()
+        state = Mutex(LoopState(now: clock.now))
+        spinner = Spinner(polling)
+        scratch = .allocate(byteCount: 256 * 1024, alignment: 4096)
+    }
+
+    deinit {
+        scratch.deallocate()
+    }
+
+    /// The loop that the calling thread runs; nil on other threads, and on one whose job ran for so long that it lost its loop.
+    public static var current: EventLoop? {
+        guard let seat = Seat.current, seat.isValid else { return nil }
+        return seat.loop
+    }
+
+    /// Nanoseconds of the group's clock.
+    public var now: UInt64 { clock.now }
+
+    /// Queues a job of the Swift runtime.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        submit(.job(UnownedJob(job)))
+    }
+
+    /// Queues a closure, from any thread. It runs soon, as a job.
+    public func execute(_ work: @escaping @Sendable () -> Void) {
+        submit(.closure(work))
+    }
+
+    private func submit(_ work: Work) {
+        let (isAccepted, wakes) = state.withLock { state in
+            if state.hasStopped { return (false, false) }
+            state.jobs.append(work)
+            return (true, wakesUp(&state))
+        }
+        if wakes { poller.wake() }
+        if !isAccepted { Self.runElsewhere(work) }
+    }
+
+    /// Queues a closure for later, from any thread. It runs as a job. Timers still waiting when the loop stops never run.
+    ///
+    /// - Parameter nanoseconds: how long to wait, at least; up to a millisecond may be added.
+    public func schedule(after nanoseconds: Int64, _ work: @escaping @Sendable () -> Void) -> Timer {
+        let (deadline, overflow) = now.addingReportingOverflow(UInt64(max(nanoseconds, 0)))
+        let (id, wakes) = state.withLock { state in
+            let id = state.timers.insert(at: overflow ? .max : deadline, work)
+            return (id, deadline < state.wakeTime && wakesUp(&state))
+        }
+        if wakes { poller.wake() }
+        return Timer(loop: self, id: id)
+    }
+
+    /// Has `flushable.flush()` called at the end of the turn, before the loop sleeps, so that many small outputs become one write.
+    ///
+    /// - Returns: whether it will be: only if the calling thread runs this loop. Else the caller must flush by itself. Each call asks for one
+    ///   flush; not asking twice is the caller's business.
+    public func flushAtEndOfTick(_ flushable: any Flushable) -> Bool {
+        guard let seat = Seat.current, seat.loop === self else { return false }
+        return state.withLock { state in
+            guard seat.isValid, !state.hasStopped else { return false }
+            state.flushables.append(flushable)
+            return true
+        }
+    }
+
+    /// Notes that there is work; whether the poller must be woken for it. Called with the lock held.
+    private func wakesUp(_ state: inout LoopState) -> Bool {
+        guard isSleeping.load(ordering: .relaxed) else { return false }
+        isSleeping.store(false, ordering: .relaxed)
+        return true
+    }
+
+    /// Jobs that come after the end must run all the same, or their tasks would wait for ever.
+    private static func runElsewhere(_ work: Work) {
+        switch work {
+        case .job(let job): globalConcurrentExecutor.enqueue(ExecutorJob(job))
+        case .closure(let closure): Task.detached { closure() }
+        }
+    }
+}
+
+// MARK: - Descriptors
+
+extension EventLoop {
+    /// Begins to watch a descriptor for a source. Callable from any thread; the source may be called before this returns.
+    func watch(_ descriptor: Int32, for interest: Interest, _ source: any PollSource) throws(SystemError) -> Watch {
+        let watch = Watch(descriptor, source)
+        let isRunning = state.withLock { state in
+            if state.hasStopped { return false }
+            state.watches[watch.token] = watch
+            return true
+        }
+        guard isRunning else { throw .cancelled("watch a descriptor on a stopped event loop") }
+        do {
+            try poller.add(descriptor, for: interest, token: watch.token)
+        } catch {
+            state.withLock { $0.watches[watch.token] = nil }
+            throw error
+        }
+        return watch
+    }
+
+    /// Ends a watch, once; the source hears `unwatched()` soon, on the loop. Callable from any thread.
+    func unwatch(_ watch: Watch) {
+        poller.remove(watch.descriptor)
+        let wakes = state.withLock { state in
+            // A stopped loop has told the source already, or is about to.
+            if state.hasStopped { return false }
+            state.unwatched.append(watch)
+            return wakesUp(&state)
+        }
+        if wakes { poller.wake() }
+    }
+}
+
+// MARK: - Running
+
+extension EventLoop {
+    /// Runs the loop on the calling thread until it ends or is lost to another thread.
+    func run(owner claim: UInt64) {
+        let seat = Seat(loop: self, owner: claim)
+        tk_set_thread_slot(Unmanaged.passUnretained(seat).toOpaque())
+        defer {
+            tk_set_thread_slot(nil)
+            withExtendedLifetime(seat) {}
+        }
+        let thread = tk_thread_id()
+        state.withLock { if owner.load(ordering: .relaxed) == claim { $0.thread = thread } }
+        let executor = asUnownedTaskExecutor()
+        var turn = LoopTurn(start: now)
+        while true {
+            switch nextStep(claim, &turn) {
+            case .run(let work):
+                if turn.wakesWatchdog { watchdog?.unpark() }
+                switch work {
+                case .job(let job): job.runSynchronously(on: executor)
+                case .closure(let closure): closure()
+                }
+            case .flush(let flushables):
+                for flushable in flushables { flushable.flush() }
+            case .close(let watches):
+                for watch in watches { watch.source.unwatched() }
+            case .spin:
+                spin(&turn)
+            case .poll(let timeout):
+                poll(timeout)
+                turn = LoopTurn(start: now)
+            case .lost:
+                return
+            case .stop(let watches):
+                for watch in watches {
+                    poller.remove(watch.descriptor)
+                    watch.source.unwatched()
+                }
+                return
+            }
+        }
+    }
+
+    private func nextStep(_ claim: UInt64, _ turn: inout LoopTurn) -> LoopStep {
+        state.withLock { state in
+            guard owner.load(ordering: .relaxed) == claim else { return .lost }
+            let step = state.next(
+                &turn, clock: clock, hasUnfinishedReads: !unfinished.isEmpty, spins: spinner.spinsNow)
+            switch step {
+            case .run: turn.wakesWatchdog = watchdog?.isParked ?? false
+            case .poll(let timeout) where timeout != .none: isSleeping.store(true, ordering: .relaxed)
+            default: break
+            }
+            return step
+        }
+    }
+
+    private func poll(_ timeout: PollTimeout) {
+        if case .virtual(let clock) = clock, timeout != .none { clock.move() }
+        let again = unfinished
+        unfinished = []
+        // No lock: who sees the old value wakes the poller once too often, nothing more.
+        _ = poller.wait(timeout) { [self] token, readiness in
+            isSleeping.store(false, ordering: .relaxed)
+            guard let watch = Watch.of(token: token) else { return }
+            if watch.source.ready(readiness, on: self) { unfinished.append(watch) }
+        }
+        isSleeping.store(false, ordering: .relaxed)
+        for watch in again where watch.source.ready(.readable, on: self) { unfinished.append(watch) }
+    }
+
+    private func spin(_ turn: inout LoopTurn) {
+        let end = now + spinner.nanoseconds
+        repeat {
+            var hasEvents = false
+            _ = poller.wait(.none) { [self] token, readiness in
+                hasEvents = true
+                guard let watch = Watch.of(token: token) else { return }
+                if watch.source.ready(readiness, on: self) { unfinished.append(watch) }
+            }
+            if hasEvents || state.withLock({ !$0.jobs.isEmpty || !$0.unwatched.isEmpty }) {
+                spinner.found()
+                turn = LoopTurn(start: now)
+                return
+            }
+        } while now < end
+        spinner.missed()
+        turn.hasSpun = true
+    }
+
+    /// Asks the loop to end when it has nothing left to do. Jobs that come later run on the default executor.
+    func stop() {
+        let wakes = state.withLock { state in
+            state.isStopping = true
+            return wakesUp(&state)
+        }
+        if wakes { poller.wake() }
+    }
+}
+
+// MARK: - Being watched
+
+extension EventLoop {
+    /// What a watchdog sees of a loop.
+    struct Sight: Sendable {
+        var runningJob: UInt64
+        var lastJob: UInt64
+        var thread: Int32
+    }
+
+    var sight: Sight {
+        state.withLock { Sight(runningJob: $0.runningJob, lastJob: $0.lastJob, thread: $0.thread) }
+    }
+
+    /// Takes the loop from the thread that still runs `job`. Returns the new claim, or nil if the job has ended meanwhile.
+    func takeFrom(job: UInt64) -> UInt64? {
+        state.withLock { state in
+            guard state.runningJob == job, !state.hasStopped else { return nil }
+            state.runningJob = 0
+            return owner.wrappingAdd(1, ordering: .releasing).newValue
+        }
+    }
+
+    /// The next moment at which a virtual clock must stop for this loop's timers.
+    var nextTimer: UInt64? { state.withLock { $0.timers.nextAdvance } }
+
+    /// Lets a sleeping loop look at its timers after a virtual clock has moved.
+    func wakeIfDue() {
+        let now = now
+        let wakes = state.withLock { state in
+            guard let next = state.timers.nextAdvance, next <= now else { return false }
+            return wakesUp(&state)
+        }
+        if wakes { poller.wake() }
+    }
+
+    /// Nil while there is something to do now; else a mark that changes with whatever is done.
+    var idleMark: UInt64? {
+        let now = now
+        return state.withLock { state in
+            if state.hasStopped { return state.activity }
+            let isDue = state.timers.nextAdvance.map { $0 <= now } ?? false
+            return isSleeping.load(ordering: .relaxed) && state.jobs.isEmpty && state.unwatched.isEmpty && !isDue ? state.activity : nil
+        }
+    }
+}
