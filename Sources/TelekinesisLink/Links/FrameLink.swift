@@ -1,4 +1,3 @@
-public import Reactor
 public import TelekinesisProtocol
 
 /// A way on which frames travel to one other end, in order: a session over a transport, or a hand-over within the process.
