@@ -1,0 +1,165 @@
+/// One value being decoded: bytes that are known to be well-formed, and what helps to find the way in them.
+final class DecodingState {
+    /// The key of a map's entry, and its value, which begins where the key ends.
+    struct Entry {
+        let key: Int
+        let value: Int
+    }
+
+    let bytes: [UInt8]
+    let origin: MessagePackDecoder.Origin
+    var reader: MessagePackReader
+    /// The entry to compare with the next key asked for, of whatever container: a guess, right whenever values are decoded in the order in which they were encoded.
+    var expectedEntry = 0
+    private let start: Int
+    private let sendableUserInfo: [CodingUserInfoKey: any Sendable]
+    /// Where containers of some size begin and end, in the order of their beginnings, so that passing over one that is deeply nested takes the same
+    /// short time at every level.
+    private var extents: [Extent] = []
+
+    init(reader: MessagePackReader, origin: MessagePackDecoder.Origin, userInfo: [CodingUserInfoKey: any Sendable]) {
+        self.bytes = reader.bytes
+        self.reader = reader
+        self.origin = origin
+        self.start = reader.position
+        self.sendableUserInfo = userInfo
+    }
+
+    var userInfo: [CodingUserInfoKey: Any] { sendableUserInfo }
+
+    func codingPath(to offset: Int) -> [any CodingKey] {
+        reader.codingPath(from: start, to: offset)
+    }
+
+    /// Sees to it that the whole value is well-formed, and returns where it ends.
+    func survey() throws(MessagePackError) -> Int {
+        reader.position = start
+        try reader.skip(recording: &extents)
+        return reader.position
+    }
+
+    // MARK: Values
+
+    /// Decodes the value that starts at `offset`, and leaves the reader at its end.
+    @inline(__always)
+    func decode<Value: Decodable>(_ type: Value.Type, at offset: Int) throws -> Value {
+        reader.position = offset
+        do throws(MessagePackError) {
+            if let value = try reader.readPlain(type, origin: origin) { return value }
+        } catch {
+            throw DecodingError(error, decoding: type, codingPath: codingPath(to: error.offset))
+        }
+        let value = try decodeItself(type, at: offset)
+        reader.position = end(ofValueAt: offset)
+        return value
+    }
+
+    func decodeItself<Value: Decodable>(_ type: Value.Type, at offset: Int) throws -> Value {
+        try type.init(from: ValueDecoder(state: self, start: offset))
+    }
+
+    func isNil(at offset: Int) -> Bool {
+        offset < reader.end && bytes[offset] == 0xc0
+    }
+
+    func end(ofValueAt offset: Int) -> Int {
+        var (low, high) = (0, extents.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if extents[middle].start < offset { low = middle + 1 } else { high = middle }
+        }
+        if low < extents.count, extents[low].start == offset { return extents[low].end }
+        reader.position = offset
+        // Cannot fail: the survey has been here.
+        try? reader.skip()
+        return reader.position
+    }
+
+    // MARK: Containers
+
+    /// The number of elements of the array at `offset`, and where they begin.
+    func array(at offset: Int) throws -> (count: Int, content: Int) {
+        reader.position = offset
+        do throws(MessagePackError) {
+            return (try reader.readArrayHeader(), reader.position)
+        } catch {
+            throw DecodingError(error, decoding: [Any].self, codingPath: codingPath(to: error.offset))
+        }
+    }
+
+    /// The entries of the map at `offset`, no two of the same key.
+    func entries(at offset: Int) throws -> [Entry] {
+        reader.position = offset
+        do throws(MessagePackError) {
+            let count = try reader.readMapHeader()
+            var entries = [Entry]()
+            entries.reserveCapacity(count)
+            for _ in 0..<count {
+                let key = try reader.readStringBytes()
+                entries.append(Entry(key: key.lowerBound, value: key.upperBound))
+                reader.position = end(ofValueAt: key.upperBound)
+            }
+            if let duplicate = duplicateKey(in: entries) { throw MessagePackError(.duplicateKey, offset: duplicate.value) }
+            expectedEntry = 0
+            return entries
+        } catch {
+            throw DecodingError(error, decoding: [String: Any].self, codingPath: codingPath(to: error.offset))
+        }
+    }
+
+    /// The key of an entry. One that is not UTF-8 gets a name that no entry has, and so is missed when it is asked for.
+    func name(of entry: Entry) -> String {
+        bytes.withUnsafeBufferPointer { String(decoding: $0[entry.key..<entry.value], as: UTF8.self) }
+    }
+
+    /// The index of the entry with this key.
+    func find(_ key: some CodingKey, in entries: [Entry]) -> Int? {
+        var name = key.stringValue
+        return name.withUTF8 { name in
+            bytes.withUnsafeBytes { bytes in
+                func isHere(_ entry: Entry) -> Bool { UnsafeRawBufferPointer(name).equals(bytes[entry]) }
+                if expectedEntry < entries.count, isHere(entries[expectedEntry]) { return expectedEntry }
+                guard let index = entries.firstIndex(where: isHere) else { return nil }
+                expectedEntry = index
+                return index
+            }
+        }
+    }
+
+    /// An entry with the key of an earlier one.
+    private func duplicateKey(in entries: [Entry]) -> Entry? {
+        bytes.withUnsafeBytes { bytes in
+            guard entries.count <= 64 else {
+                let sorted = entries.sorted { bytes[$0].precedes(bytes[$1]) }
+                return zip(sorted, sorted.dropFirst()).first { bytes[$0].equals(bytes[$1]) }?.1
+            }
+            // Keys seldom share length and last byte: those that do not are told apart by one bit in a word.
+            var seen: UInt64 = 0
+            for (index, entry) in entries.enumerated() {
+                let mark = UInt64(1) << UInt64((bytes[entry].count &* 11 &+ Int(bytes[entry].last ?? 0)) & 63)
+                if seen & mark != 0, entries[..<index].contains(where: { bytes[$0].equals(bytes[entry]) }) { return entry }
+                seen |= mark
+            }
+            return nil
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate subscript(entry: DecodingState.Entry) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: self[entry.key..<entry.value])
+    }
+
+    fileprivate func equals(_ other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where self[index] != other[index] { return false }
+        return true
+    }
+
+    /// An order by length, then by content.
+    fileprivate func precedes(_ other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return count < other.count }
+        for index in indices where self[index] != other[index] { return self[index] < other[index] }
+        return false
+    }
+}

@@ -1,0 +1,41 @@
+/// Encodes values as MessagePack.
+///
+/// Structs, classes and enums with payloads become maps with string keys, in the shape that the compiler's `Encodable` gives them.
+/// `[UInt8]` and `Data` become binary values, `Date` a timestamp (extension -1), `URL` a string, integers too wide for 64 bits decimal strings.
+/// If any part of a value throws, the whole does.
+public struct MessagePackEncoder: Sendable {
+    /// What `encode(to:)` methods find in their encoder's `userInfo`.
+    public var userInfo: [CodingUserInfoKey: any Sendable] = [:]
+
+    /// Creates an encoder.
+    public init() {}
+
+    /// The bytes that stand for `value`.
+    /// - Throws: `EncodingError`, and what the value's own `encode(to:)` throws.
+    public func encode<Value: Encodable>(_ value: Value) throws -> [UInt8] {
+        var writer = MessagePackWriter()
+        try encode(value, into: &writer)
+        return writer.bytes
+    }
+
+    /// Appends the bytes that stand for `value` to what `writer` holds, which is unchanged if this throws.
+    /// - Throws: `EncodingError`, and what the value's own `encode(to:)` throws.
+    public func encode<Value: Encodable>(_ value: Value, into writer: inout MessagePackWriter) throws {
+        do throws(MessagePackError) {
+            if try writer.writePlain(value) { return }
+        } catch {
+            throw EncodingError(error, encoding: Value.self, codingPath: [])
+        }
+        let start = writer.bytes.count
+        let state = EncodingState(userInfo: userInfo, start: start)
+        swap(&state.writer, &writer)
+        defer { swap(&state.writer, &writer) }
+        do {
+            try state.encodeItself(value)
+            if let failure = state.failure { throw failure }
+        } catch {
+            state.writer.bytes.removeLast(state.writer.bytes.count - start)
+            throw error
+        }
+    }
+}
