@@ -129,9 +129,8 @@ public final class EventLoop: TaskExecutor, Sendable {
 // MARK: - Descriptors
 
 extension EventLoop {
-    /// Begins to watch a descriptor for a source. Callable from any thread; the source may be called before this returns.
-    func watch(_ descriptor: Int32, for interest: Interest, _ source: any PollSource) throws(SystemError) -> Watch {
-        let watch = Watch(descriptor, source)
+    /// Begins a watch. Callable from any thread; the source may be called before this returns.
+    func begin(_ watch: Watch, for interest: Interest) throws(SystemError) {
         let isRunning = state.withLock { state in
             if state.hasStopped { return false }
             state.watches[watch.token] = watch
@@ -139,16 +138,15 @@ extension EventLoop {
         }
         guard isRunning else { throw .cancelled("watch a descriptor on a stopped event loop") }
         do {
-            try poller.add(descriptor, for: interest, token: watch.token)
+            try poller.add(watch.descriptor, for: interest, token: watch.token)
         } catch {
             state.withLock { $0.watches[watch.token] = nil }
             throw error
         }
-        return watch
     }
 
     /// Ends a watch, once; the source hears `unwatched()` soon, on the loop. Callable from any thread.
-    func unwatch(_ watch: Watch) {
+    func end(_ watch: Watch) {
         poller.remove(watch.descriptor)
         let wakes = state.withLock { state in
             // A stopped loop has told the source already, or is about to.
@@ -186,7 +184,7 @@ extension EventLoop {
             case .flush(let flushables):
                 for flushable in flushables { flushable.flush() }
             case .close(let watches):
-                for watch in watches { watch.source.unwatched() }
+                for watch in watches { watch.end() }
             case .spin:
                 spin(&turn)
             case .poll(let timeout):
@@ -197,7 +195,7 @@ extension EventLoop {
             case .stop(let watches):
                 for watch in watches {
                     poller.remove(watch.descriptor)
-                    watch.source.unwatched()
+                    watch.end()
                 }
                 return
             }
@@ -226,10 +224,10 @@ extension EventLoop {
         _ = poller.wait(timeout) { [self] token, readiness in
             isSleeping.store(false, ordering: .relaxed)
             guard let watch = Watch.of(token: token) else { return }
-            if watch.source.ready(readiness, on: self) { unfinished.append(watch) }
+            if watch.ready(readiness, on: self) { unfinished.append(watch) }
         }
         isSleeping.store(false, ordering: .relaxed)
-        for watch in again where watch.source.ready(.readable, on: self) { unfinished.append(watch) }
+        for watch in again where watch.ready(.readable, on: self) { unfinished.append(watch) }
     }
 
     private func spin(_ turn: inout LoopTurn) {
@@ -239,7 +237,7 @@ extension EventLoop {
             _ = poller.wait(.none) { [self] token, readiness in
                 hasEvents = true
                 guard let watch = Watch.of(token: token) else { return }
-                if watch.source.ready(readiness, on: self) { unfinished.append(watch) }
+                if watch.ready(readiness, on: self) { unfinished.append(watch) }
             }
             if hasEvents || state.withLock({ !$0.jobs.isEmpty || !$0.unwatched.isEmpty }) {
                 spinner.found()

@@ -8,10 +8,13 @@ protocol PollSource: AnyObject, Sendable {
     func unwatched()
 }
 
-/// A source under watch; its address is the token given to the poller.
+/// A source's place under watch; its address is the token given to the poller.
+///
+/// The loop keeps every watch alive until no poll can report its token any more.
 final class Watch: Sendable {
     let descriptor: Int32
-    let source: any PollSource
+    /// Touched only before the watch begins, and by the loop; nil once it has ended, so that a source may hold its own watch.
+    nonisolated(unsafe) private var source: (any PollSource)?
 
     init(_ descriptor: Int32, _ source: any PollSource) {
         self.descriptor = descriptor
@@ -20,8 +23,18 @@ final class Watch: Sendable {
 
     var token: UInt64 { UInt64(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque())) }
 
-    /// The watch a token stands for. The loop keeps every watch alive until no poll can report its token any more.
     static func of(token: UInt64) -> Watch? {
         UnsafeRawPointer(bitPattern: UInt(token)).map { Unmanaged<Watch>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// Returns whether there is more to do in the loop's next turn.
+    func ready(_ readiness: Readiness, on loop: EventLoop) -> Bool {
+        source?.ready(readiness, on: loop) ?? false
+    }
+
+    func end() {
+        guard let source else { return }
+        self.source = nil
+        source.unwatched()
     }
 }
