@@ -117,6 +117,10 @@ public struct WireError: Codable, Sendable {
     public var message: String
     /// For an error that a method threw: the name of its type.
     public var type: String?
+    /// For an error that can travel as itself: the mangled name of its type.
+    public var mangled: String?
+    /// For an error that can travel as itself: its MessagePack encoding.
+    public var value: [UInt8]?
 
     /// The travelling form of an error.
     public init(_ error: TelekinesisError) {

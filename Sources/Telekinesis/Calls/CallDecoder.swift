@@ -1,0 +1,45 @@
+public import Distributed
+internal import MessagePack
+internal import TelekinesisProtocol
+
+/// Reads the arguments of a call, one after the other, straight from the bytes that came.
+public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArguments {
+    /// Arguments and results are `Codable`.
+    public typealias SerializationRequirement = any Codable
+
+    private var reader: MessagePackReader
+    private let decoder: MessagePackDecoder
+    package let argumentCount: Int
+    package private(set) var decodedCount = 0
+
+    init(_ reader: MessagePackReader, count: Int, decoder: MessagePackDecoder) {
+        self.reader = reader
+        self.decoder = decoder
+        argumentCount = count
+    }
+
+    /// Substitutions never travel: methods with generic parameters are not called remotely.
+    public mutating func decodeGenericSubstitutions() -> [any Any.Type] { [] }
+
+    /// The next argument.
+    ///
+    /// - Throws: ``TelekinesisError`` with code `badArguments` when it is missing or does not fit.
+    public mutating func decodeNextArgument<Argument: Codable>() throws -> Argument {
+        guard decodedCount < argumentCount else {
+            throw Refusal(.badArguments, "too few arguments: number \(decodedCount + 1), of type \(Argument.self), is missing")
+        }
+        do {
+            let argument = try decoder.decode(Argument.self, from: &reader)
+            decodedCount += 1
+            return argument
+        } catch {
+            throw Refusal(.badArguments, "argument \(decodedCount + 1) is no \(Argument.self): \(error)", cause: error)
+        }
+    }
+
+    /// Always nil: the method table knows the type.
+    public mutating func decodeErrorType() -> (any Any.Type)? { nil }
+
+    /// Always nil: the method table knows the type.
+    public mutating func decodeReturnType() -> (any Any.Type)? { nil }
+}

@@ -1,0 +1,71 @@
+public import Distributed
+internal import MessagePack
+internal import TelekinesisProtocol
+
+/// Writes the arguments of a call as MessagePack, behind room for the head of its frame.
+public struct CallEncoder: DistributedTargetInvocationEncoder {
+    /// Arguments and results are `Codable`.
+    public typealias SerializationRequirement = any Codable
+
+    /// Bytes left free for the head of the frame and the fixed part of its body.
+    static let prefix = FrameType.call.headSize + CallBody.fixedSize
+
+    var writer: MessagePackWriter
+    private(set) var count = 0
+    private(set) var refusal: TelekinesisError?
+    private let prefix: Int
+
+    /// An encoder with room for a key in front of the body, where the caller chooses the key of the result.
+    init(withResultKey: Bool = false) {
+        prefix = Self.prefix + (withResultKey ? 16 : 0)
+        writer = MessagePackWriter(reserving: prefix + 64, skipping: prefix)
+    }
+
+    /// Notes a generic parameter of the method: only the one that stands for a `@Resolvable` stub can be left out on the wire.
+    public mutating func recordGenericSubstitution<Substitution>(_ type: Substitution.Type) throws {
+        if !(type is any DistributedActor.Type) {
+            throw TelekinesisError(
+                .unsupported, "generic distributed methods cannot be called remotely: write one for \(type) with its concrete type")
+        }
+    }
+
+    /// Writes an argument.
+    public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
+        try append(argument.value, label: argument.label)
+    }
+
+    mutating func append<Value: Encodable>(_ value: Value, label: String? = nil) throws {
+        guard count < Int(UInt8.max) else { throw TelekinesisError(.invalidUse, "a call has at most 255 arguments") }
+        do {
+            try MessagePackEncoder().encode(value, into: &writer)
+        } catch let error as TelekinesisError {
+            throw error
+        } catch {
+            throw TelekinesisError(.badArguments, "the argument \(label ?? "number \(count + 1)") cannot be encoded: \(error)", cause: error)
+        }
+        count += 1
+    }
+
+    /// Nothing to note: the provider knows the error type.
+    public mutating func recordErrorType<E: Error>(_ type: E.Type) {}
+
+    /// Nothing to note: the provider knows the result type.
+    public mutating func recordReturnType<R: Codable>(_ type: R.Type) {}
+
+    /// Nothing is left to do.
+    public mutating func doneRecording() {}
+
+    /// The bytes of the whole frame, its head still empty.
+    consuming func frame(selector: Selector, signature: UInt32, resultKey: ActorKey? = nil, encoding: Encoding = .messagePack) -> [UInt8] {
+        var bytes = writer.takeBytes()
+        let count = UInt8(count)
+        let fixed = prefix - CallBody.fixedSize
+        bytes.withUnsafeMutableBytes { memory in
+            resultKey?.store(in: memory, at: FrameType.call.headSize)
+            CallBody.writeFixed(
+                UnsafeMutableRawBufferPointer(rebasing: memory[fixed...]), selector: selector.rawValue, signature: signature,
+                encoding: encoding, argumentCount: count)
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,65 @@
+internal import Reactor
+
+/// What a call hands on to the calls made in turn: for now, until when it is wanted.
+struct CallScope: Sendable {
+    @TaskLocal static var current = CallScope()
+
+    /// How long a call without a deadline of its own may take.
+    static let defaultDeadline: UInt64 = 30_000_000_000
+
+    /// The time, on the monotonic clock, at which the answer is no longer wanted; `nil`: the default holds.
+    var deadline: UInt64?
+    /// Whether calls may take for ever.
+    var isUnlimited = false
+
+    /// Until when a call made now is wanted, and whether somebody chose that.
+    func deadline(at now: UInt64) -> (time: UInt64, wasChosen: Bool) {
+        if let deadline { return (deadline, true) }
+        if isUnlimited { return (.max, true) }
+        return (now + Self.defaultDeadline, false)
+    }
+}
+
+/// How long calls may take.
+public enum CallDeadline: Sendable {
+    /// This long, from now.
+    case after(Duration)
+    /// As long as they need.
+    case never
+
+    /// This many seconds from now.
+    public static func seconds(_ seconds: Double) -> CallDeadline { .after(.seconds(seconds)) }
+    /// This many milliseconds from now.
+    public static func milliseconds(_ milliseconds: Int) -> CallDeadline { .after(.milliseconds(milliseconds)) }
+}
+
+/// Runs an operation whose remote calls, and the calls that they make in turn, must be answered in time.
+///
+/// A deadline inside another one can only be shorter. A call that is late throws ``TelekinesisError`` with code `deadlineExceeded`, and is cancelled
+/// at its provider. Without this, each call may take 30 seconds.
+///
+/// - Parameters:
+///   - deadline: how long all of the operation's calls may take together.
+///   - operation: makes the calls; runs where the caller runs.
+public nonisolated(nonsending) func withDeadline<Result>(
+    _ deadline: CallDeadline, _ operation: nonisolated(nonsending) () async throws -> Result
+) async rethrows -> Result {
+    var scope = CallScope.current
+    switch deadline {
+    case .never:
+        scope.isUnlimited = true
+    case .after(let duration):
+        let time = MonotonicClock.now + UInt64(max(0, duration.nanoseconds))
+        scope.deadline = min(scope.deadline ?? .max, time)
+    }
+    return try await CallScope.$current.withValue(scope, operation: operation)
+}
+
+extension Duration {
+    /// The whole duration in nanoseconds, cut to what 64 bits hold.
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? (seconds < 0 ? .min : .max) : product + attoseconds / 1_000_000_000
+    }
+}

@@ -1,0 +1,98 @@
+internal import TelekinesisProtocol
+
+/// The calls of this node that await an answer. Each leaves exactly once, whoever comes first: reply, deadline, cancellation or loss of the peer.
+struct PendingCalls: ~Copyable {
+    /// One call.
+    struct Entry: Sendable {
+        /// Who is told.
+        let completion: Completion
+        /// The node it went to; 0 where the hub chose.
+        let peer: NodeID
+        /// When the answer is no longer wanted.
+        let deadline: UInt64
+        /// Whether the caller chose that deadline.
+        let deadlineWasChosen: Bool
+        /// Whether it left this process.
+        var wasSent: Bool
+        /// A result too large for one frame, as far as it has come.
+        var incoming: IncomingResult?
+        /// The call itself where it went to a name: when the provider has moved it is sent again.
+        var repeatable: OutgoingCall?
+    }
+
+    /// A result that comes in parts.
+    struct IncomingResult: Sendable {
+        var transfer: IncomingTransfer
+        let flags: ReplyFlags
+        let source: NodeID
+    }
+
+    private var entries: [CallID: Entry] = [:]
+    /// No entry is due before this time.
+    private(set) var nextDeadline = UInt64.max
+
+    /// How many calls await an answer.
+    var count: Int { entries.count }
+
+    /// A call begins.
+    ///
+    /// - Returns: whether the time to look for late calls has moved forward.
+    mutating func insert(_ id: CallID, _ entry: Entry) -> Bool {
+        entries[id] = entry
+        guard entry.deadline < nextDeadline else { return false }
+        nextDeadline = entry.deadline
+        return true
+    }
+
+    /// A call ends. `nil` when it has ended already.
+    mutating func finish(_ id: CallID) -> Entry? { entries.removeValue(forKey: id) }
+
+    /// Changes a call that still awaits its answer.
+    mutating func update<Result>(_ id: CallID, _ body: (inout Entry) throws(TelekinesisError) -> Result) throws(TelekinesisError) -> Result? {
+        guard var entry = entries.removeValue(forKey: id) else { return nil }
+        defer { entries[id] = entry }
+        return try body(&entry)
+    }
+
+    /// A reply came in one piece.
+    ///
+    /// - Returns: the call it answers; `nil` when it is late, or comes from a node that was never asked.
+    mutating func reply(to id: CallID, from source: NodeID) -> Entry? {
+        guard let entry = entries[id], entry.peer == source || entry.peer == .hub else { return nil }
+        return finish(id)
+    }
+
+    /// Takes out every call that is due.
+    mutating func expire(at now: UInt64) -> [(id: CallID, entry: Entry)] {
+        let due = entries.filter { $0.value.deadline <= now }
+        for id in due.keys { entries[id] = nil }
+        nextDeadline = entries.values.map(\.deadline).min() ?? .max
+        return due.map { ($0.key, $0.value) }
+    }
+
+    /// Takes out every call that satisfies a condition.
+    mutating func removeAll(where condition: (Entry) -> Bool) -> [(id: CallID, entry: Entry)] {
+        let found = entries.filter { condition($0.value) }
+        for id in found.keys { entries[id] = nil }
+        return found.map { ($0.key, $0.value) }
+    }
+}
+
+/// Who is told how a call ended.
+enum Completion: Sendable {
+    /// A task that waits.
+    case task(UnsafeContinuation<Reply, any Error>)
+    /// Code that must not block and calls no user's code.
+    case callback(@Sendable (Result<Reply, TelekinesisError>) -> Void)
+
+    func resume(_ result: Result<Reply, TelekinesisError>) {
+        switch self {
+        case .callback(let body): body(result)
+        case .task(let continuation):
+            switch result {
+            case .success(let reply): continuation.resume(returning: reply)
+            case .failure(let error): continuation.resume(throwing: error)
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+internal import MessagePack
+internal import TelekinesisProtocol
+
+/// An answer as it came.
+struct Reply: Sendable {
+    /// Encoding byte and value.
+    var body: [UInt8]
+    /// Whether the value is an error, and whether the method ran.
+    var flags: ReplyFlags
+    /// The node that answered.
+    var source: NodeID
+}
+
+extension Reply {
+    /// The error in it, as it travelled.
+    private var wireError: WireError? {
+        guard flags.contains(.isError), body.first == Encoding.messagePack.rawValue else { return nil }
+        return try? MessagePackDecoder().decode(WireError.self, from: body[1...])
+    }
+
+    /// The error in it.
+    var error: TelekinesisError {
+        wireError?.error(ran: flags.ran ?? .maybe)
+            ?? TelekinesisError(.protocolViolation, "an error reply that cannot be read", ran: flags.ran ?? .maybe)
+    }
+
+    /// Whether the provider no longer serves what was called.
+    var isMoved: Bool { wireError?.code == TelekinesisError.Code.moved.rawValue }
+
+    /// The value in it.
+    ///
+    /// - Throws: the error in it: the method's own where its type is known here, else ``TelekinesisError``.
+    func decode<Value: Decodable>(_ type: Value.Type, decoder: MessagePackDecoder) throws -> Value {
+        try throwError(decoder: decoder)
+        guard body.first == Encoding.messagePack.rawValue else {
+            throw TelekinesisError(.badResult, "the result is in an encoding that is not known here", ran: .yes)
+        }
+        do {
+            return try decoder.decode(type, from: body[1...])
+        } catch {
+            throw TelekinesisError(.badResult, "the result cannot be read as \(type): \(error)", ran: .yes, cause: error)
+        }
+    }
+
+    /// Throws the error in it, if it is one.
+    func throwError(decoder: MessagePackDecoder) throws {
+        guard flags.contains(.isError) else { return }
+        if let wire = wireError, let thrown = ThrownErrors.decode(wire, decoder: decoder) { throw thrown }
+        throw error
+    }
+}

@@ -1,0 +1,55 @@
+internal import MessagePack
+internal import Synchronization
+internal import TelekinesisProtocol
+
+/// How an error that a method threw travels: as itself where both ends know its type and it is `Codable`, else as its description.
+enum ThrownErrors {
+    /// The travelling form of whatever a method threw.
+    static func encode(_ error: any Error) -> (wire: WireError, ran: TelekinesisError.Execution) {
+        if let error = error as? TelekinesisError {
+            // What a nested call or the runtime says is passed on; to *this* call's caller the method has run.
+            return (WireError(error), .yes)
+        }
+        let type = Swift.type(of: error as Any)
+        var wire = WireError(
+            TelekinesisError(
+                .methodFailed, String(describing: error), ran: .yes,
+                cause: RemoteError(typeName: String(reflecting: type), message: String(describing: error))))
+        if let codable = error as? any Codable & Error, let name = _mangledTypeName(type),
+            let bytes = try? MessagePackEncoder().encode(codable), bytes.count <= 16 * 1024
+        {
+            wire.mangled = name
+            wire.value = bytes
+        }
+        return (wire, .yes)
+    }
+
+    /// The error as the method threw it; `nil` where its type is not known here.
+    static func decode(_ wire: WireError, decoder: MessagePackDecoder) -> (any Error)? {
+        guard let name = wire.mangled, let value = wire.value, let type = type(named: name) else { return nil }
+        return try? decoder.decode(type, from: value)
+    }
+
+    private static let known = Mutex<[String: (any (Error & Codable).Type)?]>([:])
+
+    /// The error type of a mangled name. Only names of plain printable characters reach the runtime's demangler, and only so many different ones.
+    private static func type(named name: String) -> (any (Error & Codable).Type)? {
+        guard name.utf8.count <= 256, name.utf8.allSatisfy(isPlain) else { return nil }
+        return known.withLock { known in
+            if let type = known[name] { return type }
+            guard known.count < 1000 else { return nil }
+            let type = _typeByName(name) as? any (Error & Codable).Type
+            known[name] = .some(type)
+            return type
+        }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "_"), UInt8(ascii: "$"):
+            true
+        default: false
+        }
+    }
+}

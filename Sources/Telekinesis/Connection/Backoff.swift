@@ -1,0 +1,22 @@
+/// Decides how long to wait before the next attempt to connect: twice as long each time, with jitter so that a thousand nodes do not come at once.
+struct Backoff: Sendable {
+    /// The first wait and the longest, in nanoseconds.
+    let first: UInt64
+    let longest: UInt64
+    private var next: UInt64
+
+    init(first: UInt64 = 50_000_000, longest: UInt64 = 5_000_000_000) {
+        self.first = first
+        self.longest = longest
+        next = first
+    }
+
+    /// The wait before the attempt to come: between half of the step and all of it.
+    mutating func delay(using generator: inout some RandomNumberGenerator) -> UInt64 {
+        defer { next = min(next * 2, longest) }
+        return UInt64.random(in: next / 2...next, using: &generator)
+    }
+
+    /// A connection stood: start small again.
+    mutating func succeeded() { next = first }
+}

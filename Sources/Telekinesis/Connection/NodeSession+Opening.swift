@@ -1,0 +1,147 @@
+internal import Reactor
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+extension NodeSession {
+    /// Starts the handshake on a fresh link, whose frames must come to this session, and waits until the session is open.
+    func open(_ link: any FrameLink) async throws {
+        var generator = SystemRandomNumberGenerator()
+        let nonce = (0..<4).flatMap { _ in withUnsafeBytes(of: generator.next()) { [UInt8]($0) } }
+        let ticket = state.withLock { $0.ticket }
+        let hello = NodeHello(
+            agent: configuration.agent, nonce: nonce, methods: [], ticket: ticket, maximumValue: configuration.maximumValue)
+        let handshake = NodeHandshake(hello, credentials: configuration.credentials)
+        let first = try handshake.start()
+        try await withCheckedThrowingContinuation { continuation in
+            let ended = state.withLock { state -> TelekinesisError? in
+                if case .stopped(let reason) = state.phase { return reason }
+                if let reason = state.lastEnd { return reason }
+                state.phase = .shakingHands(link, handshake)
+                state.opened = continuation
+                return nil
+            }
+            if let ended { continuation.resume(throwing: ended) } else { link.send(first) }
+        }
+    }
+
+    /// Forgets how the last link ended: a new one is about to be made.
+    func prepareForLink() { state.withLock { $0.lastEnd = nil } }
+
+    /// Waits until the current link has ended.
+    func linkEnd() async -> TelekinesisError {
+        await withCheckedContinuation { continuation in
+            let ended = state.withLock { state -> TelekinesisError? in
+                if let ended = state.lastEnd { return ended }
+                state.linkEnded = continuation
+                return nil
+            }
+            if let ended { continuation.resume(returning: ended) }
+        }
+    }
+
+    func shakeHands(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+        guard case .shakingHands(let current, var handshake) = state.withLock({ $0.phase }), current === link else {
+            throw TelekinesisError(.protocolViolation, "an unexpected frame of the handshake")
+        }
+        do {
+            let action = try handshake.receive(frame)
+            let next = handshake
+            state.withLock { if case .shakingHands = $0.phase { $0.phase = .shakingHands(link, next) } }
+            switch action {
+            case .send(let answer): link.send(answer)
+            case .opened(let welcome): opened(welcome, on: link)
+            }
+        } catch let error as TelekinesisError {
+            throw error
+        } catch {
+            throw TelekinesisError(.protocolViolation, "the handshake failed: \(error)", cause: error)
+        }
+    }
+
+    /// The hub has taken the node in: names are bound and published anew, then what waited goes, then the session is open.
+    private func opened(_ welcome: Welcome, on link: any FrameLink) {
+        (link as? Link)?.open()
+        let routes = state.withLock { state -> [NameRoute] in
+            state.nodeID = NodeID(rawValue: welcome.node)
+            state.ticket = welcome.ticket ?? state.ticket
+            state.phase = .opening(link)
+            return state.routes.live
+        }
+        incoming.linkOpened(link, maximumCalls: configuration.maximumCalls)
+        for route in routes { rebind(route, on: link) }
+        for publication in publications.all { republish(publication, on: link) }
+        while true {
+            let (calls, opened) = state.withLock { state -> ([OutgoingCall], CheckedContinuation<Void, any Error>?) in
+                guard case .opening(let current) = state.phase, current === link else { return ([], nil) }
+                defer { state.held = [] }
+                guard state.held.isEmpty else { return (state.held, nil) }
+                state.phase = .open(link)
+                defer { state.opened = nil }
+                return ([], state.opened)
+            }
+            if calls.isEmpty {
+                opened?.resume()
+                return
+            }
+            transmit(calls, on: link)
+        }
+    }
+
+    // MARK: Words to the hub that are not held back
+
+    private func rebind(_ route: NameRoute, on link: any FrameLink) {
+        control(HubService.resolve, ResolveRequest(name: route.name, route: route.handle, wait: false), on: link) { _ in }
+    }
+
+    /// Publishes again what was published on an earlier connection; tries again while somebody else holds the name.
+    private func republish(_ publication: Publication, on link: any FrameLink) {
+        control(HubService.publish, publication.request, on: link) { [weak self] result in
+            guard let self else { return }
+            guard let error = result.failure, publications.contains(publication) else { return }
+            configuration.logger.warning("a name could not be published again", ["name": publication.name.description, "error": "\(error)"])
+            guard error.code == .nameTaken || error.code == .overloaded else { return }
+            _ = loop.schedule(after: 2_000_000_000) { [weak self] in
+                guard let self, let link = state.withLock({ $0.phase.link }), publications.contains(publication) else { return }
+                republish(publication, on: link)
+            }
+        }
+    }
+
+    /// Calls a method of the hub on a link that is not open to other calls yet.
+    private func control(
+        _ selector: Selector, _ request: some Codable & Sendable, on link: any FrameLink,
+        completion: @escaping @Sendable (Result<Reply, TelekinesisError>) -> Void
+    ) {
+        guard let frame = try? ControlCall.frame(selector, request) else { return }
+        let id = nextCall.add(1, ordering: .relaxed).oldValue
+        let deadline = loop.now + CallScope.defaultDeadline
+        let call = OutgoingCall(id: id, target: ControlCall.target, flags: [], deadline: deadline, bytes: frame)
+        state.withLock { state in
+            _ = state.pending.insert(
+                id, .init(completion: .callback(completion), peer: .hub, deadline: deadline, deadlineWasChosen: false, wasSent: true))
+        }
+        transmit(call, on: link)
+    }
+}
+
+/// Calls of the hub's own methods.
+enum ControlCall {
+    /// The hub: the object with key 0 at node 0.
+    static let target = ActorTarget(.object(.control), .remote)
+
+    static func frame(_ selector: Selector, _ request: some Codable & Sendable) throws -> [UInt8] {
+        var encoder = CallEncoder()
+        try encoder.append(request)
+        return encoder.frame(selector: selector, signature: 0)
+    }
+}
+
+extension Result where Success == Reply, Failure == TelekinesisError {
+    /// The error, whether it came as an answer or in place of one.
+    var failure: TelekinesisError? {
+        switch self {
+        case .failure(let error): error
+        case .success(let reply): reply.flags.contains(.isError) ? reply.error : nil
+        }
+    }
+}

@@ -1,0 +1,176 @@
+internal import Reactor
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// A node's side of its session with the hub: it outlives connections, and every frame in either direction passes here once.
+///
+/// This file holds the state and what becomes of a frame that arrives. `NodeSession+Calls` has the calls on their way out, `NodeSession+Opening`
+/// the way from a fresh link to an open session; calls that arrive are the business of ``IncomingCalls``.
+final class NodeSession: FrameReceiver {
+    /// Where the session stands.
+    enum Phase {
+        /// There is no connection; calls wait for one.
+        case connecting
+        /// The handshake is under way.
+        case shakingHands(any FrameLink, NodeHandshake)
+        /// Names and waiting calls are being sent; new calls queue behind them.
+        case opening(any FrameLink)
+        case open(any FrameLink)
+        /// The hub has asked for no new calls on this connection; they wait for the next.
+        case draining(any FrameLink)
+        case stopped(TelekinesisError)
+    }
+
+    struct State: ~Copyable {
+        var phase = Phase.connecting
+        var nodeID = NodeID.hub
+        var ticket: [UInt8]?
+        var pending = PendingCalls()
+        /// Calls that wait for a connection, in order.
+        var held: [OutgoingCall] = []
+        var order = SendOrder()
+        var uploads: [CallID: Upload] = [:]
+        var routes = RouteTable()
+        var deadlineTimer: Timer?
+        /// Told once how the current attempt to open a session ended.
+        var opened: CheckedContinuation<Void, any Error>?
+        /// Told when the current link has ended.
+        var linkEnded: CheckedContinuation<TelekinesisError, Never>?
+        var lastEnd: TelekinesisError?
+    }
+
+    let configuration: NodeConfiguration
+    let loop: EventLoop
+    let incoming: IncomingCalls
+    let publications = Publications()
+    let state = Mutex(State())
+    let nextCall = Atomic<CallID>(1)
+
+    init(configuration: NodeConfiguration, loop: EventLoop) {
+        self.configuration = configuration
+        self.loop = loop
+        incoming = IncomingCalls(loop: loop, configuration: configuration)
+    }
+
+    // MARK: Frames that arrive
+
+    func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+        switch frame.type {
+        case .call: incoming.call(frame, on: link)
+        case .reply: try reply(frame, on: link)
+        case .cancel: incoming.cancel(frame)
+        case .data:
+            if ChannelFlags(rawValue: frame.flags).contains(.towardsCaller) {
+                try resultContinues(frame, on: link)
+            } else {
+                incoming.argumentsContinue(frame, on: link)
+            }
+        case .credit:
+            if ChannelFlags(rawValue: frame.flags).contains(.towardsCaller) {
+                incoming.credit(frame, on: link)
+            } else {
+                creditForArguments(frame)
+            }
+        case .release: incoming.release(frame)
+        case .peer: incoming.introduce(frame)
+        case .gone: peerHasGone(frame.peer)
+        case .drain: drain(link)
+        case .hello, .welcome: try shakeHands(frame, on: link)
+        case .bye: throw try byeReceived(frame, on: link)
+        case .proof: throw TelekinesisError(.protocolViolation, "only a node sends a proof")
+        case .end, .note, .share, .settled, .ping, .pong, nil: break
+        }
+    }
+
+    private func byeReceived(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) -> TelekinesisError {
+        do {
+            return try Handshake.decode(WireError.self, from: frame).error(ran: .maybe)
+        } catch {
+            throw TelekinesisError(.protocolViolation, "a goodbye that cannot be read", cause: error)
+        }
+    }
+
+    private func peerHasGone(_ peer: NodeID) {
+        incoming.peerHasGone(peer)
+        let lost = state.withLock { $0.pending.removeAll { $0.peer == peer && peer != .hub } }
+        for (id, entry) in lost {
+            abandonUpload(id)
+            entry.completion.resume(
+                .failure(TelekinesisError(.disconnected, "the provider has gone while the call was under way", ran: .maybe)))
+        }
+    }
+
+    private func drain(_ link: any FrameLink) {
+        let isIdle = state.withLock { state -> Bool in
+            guard case .open(let current) = state.phase, current === link else { return false }
+            state.phase = .draining(link)
+            return state.pending.count == 0
+        }
+        incoming.onIdle { [weak self] in self?.leaveIfDrained() }
+        if isIdle { leaveIfDrained() }
+    }
+
+    /// Says goodbye on a draining link once nothing is under way in either direction.
+    func leaveIfDrained() {
+        let link = state.withLock { state -> (any FrameLink)? in
+            guard case .draining(let link) = state.phase, state.pending.count == state.held.count, incoming.isIdle else { return nil }
+            return link
+        }
+        link?.close(TelekinesisError(.draining, "the hub asked this connection to end"))
+    }
+
+    // MARK: The end of a link
+
+    func ended(_ link: any FrameLink, _ reason: TelekinesisError) {
+        let (lost, opened, ended) = state.withLock { state in
+            switch state.phase {
+            case .shakingHands(let current, _), .opening(let current), .open(let current), .draining(let current):
+                guard current === link else { return ([], nil, nil) }
+            case .connecting, .stopped: break
+            }
+            if case .stopped = state.phase {} else { state.phase = .connecting }
+            state.lastEnd = reason
+            state.uploads = [:]
+            let held = Set(state.held.map(\.id))
+            state.held += state.order.removeAll().filter { !held.contains($0.id) }
+            let waiting = Set(state.held.map(\.id))
+            let lost = state.pending.removeAll { $0.wasSent }.filter { !waiting.contains($0.id) }
+            defer {
+                state.opened = nil
+                state.linkEnded = nil
+            }
+            return (lost, state.opened, state.linkEnded)
+        }
+        incoming.linkEnded()
+        let error = TelekinesisError(.disconnected, "the connection to the hub was lost: \(reason.message)", ran: .maybe, cause: reason)
+        for (_, entry) in lost { entry.completion.resume(.failure(error)) }
+        opened?.resume(throwing: reason)
+        ended?.resume(returning: reason)
+    }
+
+    /// Ends the session for good. Everything that waits fails.
+    func stop(_ reason: TelekinesisError) {
+        let (link, waiting) = state.withLock { state -> ((any FrameLink)?, [(id: CallID, entry: PendingCalls.Entry)]) in
+            let link: (any FrameLink)? =
+                switch state.phase {
+                case .shakingHands(let link, _), .opening(let link), .open(let link), .draining(let link): link
+                case .connecting, .stopped: nil
+                }
+            state.phase = .stopped(reason)
+            state.held = []
+            state.deadlineTimer?.cancel()
+            return (link, state.pending.removeAll { _ in true })
+        }
+        link?.close(reason)
+        for (_, entry) in waiting {
+            var error = reason
+            error.ran = entry.wasSent ? .maybe : .no
+            entry.completion.resume(.failure(error))
+        }
+        incoming.linkEnded()
+    }
+
+    /// The node's id; 0 before the first welcome.
+    var nodeID: NodeID { state.withLock { $0.nodeID } }
+}

@@ -1,0 +1,154 @@
+internal import JSONText
+internal import MessagePack
+internal import TelekinesisProtocol
+
+/// Finds the method that a call means and brings its arguments into the order of the parameters.
+///
+/// Calls made by programs carry a selector and MessagePack by position. People, the shell and other languages may name the method in words, and give
+/// JSON or plain words, by position or by label.
+enum ArgumentBinding {
+    /// The method that a call means, and its arguments.
+    static func method(
+        _ selector: UInt64, of table: MethodTable, head: CallBody, body: [UInt8]
+    ) throws -> (Method, CallDecoder) {
+        do throws(TelekinesisError) {
+            if selector != 0 {
+                let method = try table.method(Selector(rawValue: selector), signatureHash: head.signature)
+                if let refusal = method.refusal { throw TelekinesisError(.unsupported, refusal) }
+                if head.encoding == .messagePack {
+                    let reader = MessagePackReader(body, in: head.argumentsStart..<body.count)
+                    return (method, CallDecoder(reader, count: head.argumentCount, decoder: MessagePackDecoder()))
+                }
+                let given = try GivenArguments(head: head, body: body, nameFirst: false)
+                return (method, try given.decoder(labels: method.labels, signature: method.signature))
+            }
+            let given = try GivenArguments(head: head, body: body, nameFirst: true)
+            let method = try table.method(named: given.name, labels: given.labels)
+            if let refusal = method.refusal { throw TelekinesisError(.unsupported, refusal) }
+            return (method, try given.decoder(labels: method.labels, signature: method.signature))
+        } catch {
+            throw Refusal(error)
+        }
+    }
+
+    /// The error of a method that was not executed. Where caller and provider know different signatures, that is the reason.
+    static func refusal(_ error: TelekinesisError, of method: Method, callerSignature: UInt32) -> Refusal {
+        guard error.code == .badArguments, callerSignature != 0, callerSignature != method.signatureHash else { return Refusal(error) }
+        return Refusal(
+            .incompatible, "the caller was built against another signature of \(method.wireName); here it is \(method.signature). \(error.message)")
+    }
+
+    /// The arguments of a function or an initialiser.
+    static func arguments(of function: MethodDescription, head: CallBody, body: [UInt8]) throws -> CallDecoder {
+        do throws(TelekinesisError) {
+            if head.encoding == .messagePack, head.selector != 0 {
+                guard head.argumentCount == function.labels.count else {
+                    throw TelekinesisError(
+                        .badArguments, "\(function.signature) takes \(function.labels.count) arguments; the call has \(head.argumentCount)")
+                }
+                let reader = MessagePackReader(body, in: head.argumentsStart..<body.count)
+                return CallDecoder(reader, count: head.argumentCount, decoder: MessagePackDecoder())
+            }
+            let given = try GivenArguments(head: head, body: body, nameFirst: head.selector == 0)
+            return try given.decoder(labels: function.labels, signature: function.signature)
+        } catch {
+            throw Refusal(error)
+        }
+    }
+}
+
+/// Arguments as somebody gave them: with or without labels, in JSON or in words.
+struct GivenArguments {
+    /// The name of the method, where the call gives it in words.
+    private(set) var name = ""
+    private var values: [(label: String?, range: Range<Int>)] = []
+    private var bytes: [UInt8]
+    private let mode: MessagePackDecoder.Mode
+
+    /// Takes the arguments of a call apart.
+    ///
+    /// - Parameter nameFirst: whether a MessagePack string with the method's name comes first.
+    init(head: CallBody, body: [UInt8], nameFirst: Bool) throws(TelekinesisError) {
+        do {
+            var start = head.argumentsStart
+            if nameFirst {
+                var reader = MessagePackReader(body, in: start..<body.count)
+                name = try reader.readString()
+                start = reader.position
+            }
+            switch head.encoding {
+            case .messagePack:
+                bytes = body
+                mode = .strict
+                var reader = MessagePackReader(body, in: start..<body.count)
+                for _ in 0..<head.argumentCount { try append(&reader) }
+            case .json:
+                mode = .fromJSON
+                bytes = try JSONText.toMessagePack(body[start...])
+                var reader = MessagePackReader(bytes)
+                if case .map(let count) = try reader.peekHead() {
+                    _ = try reader.readMapHeader()
+                    for _ in 0..<count {
+                        let label = try reader.readString()
+                        try append(&reader, label: label)
+                    }
+                } else {
+                    for _ in 0..<(try reader.readArrayHeader()) { try append(&reader) }
+                }
+                try reader.finish()
+            case .words:
+                mode = .fromWords
+                bytes = body
+                var reader = MessagePackReader(body, in: start..<body.count)
+                for _ in 0..<(try reader.readArrayHeader()) { try append(&reader) }
+                try reader.finish()
+                try splitWords()
+            }
+        } catch {
+            throw TelekinesisError(.badArguments, "the arguments cannot be read: \(error)", cause: error)
+        }
+    }
+
+    private mutating func append(_ reader: inout MessagePackReader, label: String? = nil) throws {
+        let start = reader.position
+        try reader.skip()
+        values.append((label, start..<reader.position))
+    }
+
+    /// Makes `by=5` a value with a label. Whether the label is one is only known when the parameters are: see ``fits(labels:)``.
+    private mutating func splitWords() throws {
+        var writer = MessagePackWriter()
+        var words: [(String?, Range<Int>)] = []
+        for value in values {
+            var reader = MessagePackReader(bytes, in: value.range)
+            let word = try reader.readString()
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let isLabelled = parts.count == 2 && !parts[0].isEmpty && parts[0].allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" }
+            let start = writer.bytes.count
+            writer.write(isLabelled ? String(parts[1]) : word)
+            words.append((isLabelled ? String(parts[0]) : nil, start..<writer.bytes.count))
+        }
+        bytes = writer.bytes
+        values = words
+    }
+
+    /// The labels that were given.
+    var labels: [String?] { values.map(\.label) }
+
+    /// Yields the arguments in the order of the parameters: those with a label go where it says, the others fill up from the left.
+    func decoder(labels: [String], signature: String) throws(TelekinesisError) -> CallDecoder {
+        guard values.count == labels.count else {
+            throw TelekinesisError(.badArguments, "\(signature) takes \(labels.count) arguments; the call has \(values.count)")
+        }
+        var ordered: [UInt8] = []
+        var free = Array(values.indices)
+        for label in labels {
+            let place = free.firstIndex { values[$0].label == label } ?? free.firstIndex { values[$0].label == nil }
+            guard let place else { throw TelekinesisError(.badArguments, "\(signature): the argument “\(label)” is missing") }
+            ordered += bytes[values[free.remove(at: place)].range]
+        }
+        var decoder = MessagePackDecoder()
+        decoder.mode = mode
+        return CallDecoder(MessagePackReader(ordered), count: labels.count, decoder: decoder)
+    }
+}

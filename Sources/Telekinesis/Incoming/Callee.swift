@@ -1,0 +1,52 @@
+internal import Distributed
+internal import Synchronization
+internal import TelekinesisProtocol
+
+/// What a call can be made on: an object of this node, a published function, or a class of which callers make instances.
+final class Callee: Sendable {
+    enum Kind: Sendable {
+        case object(any DistributedActor, MethodTable)
+        case function(PublishedFunction)
+        case factory(PublishedClass)
+    }
+
+    let kind: Kind
+    /// Calls that wait or run here.
+    let inFlight = Atomic<Int>(0)
+
+    init(_ kind: Kind) { self.kind = kind }
+
+    /// What it says about itself.
+    var description: ServiceDescription {
+        switch kind {
+        case .object(_, let table):
+            ServiceDescription(kind: .object, type: table.typeName, methods: table.methods.map(\.description))
+        case .function(let function):
+            ServiceDescription(kind: .function, type: function.description.signature, methods: [function.description])
+        case .factory(let factory):
+            ServiceDescription(
+                kind: .class, type: factory.table.typeName, methods: factory.table.methods.map(\.description), initializer: factory.initializer)
+        }
+    }
+}
+
+/// A class whose instances callers make: its factory, its types erased.
+struct PublishedClass: Sendable {
+    let table: MethodTable
+    let initializer: MethodDescription
+    /// Reads the arguments and makes an instance.
+    let make: @Sendable (inout CallDecoder) async throws -> any DistributedActor
+
+    /// Erases a factory. Synchronous, as all work with packs must be.
+    static func erase<each Argument: Codable & Sendable, Object: DistributedActor>(
+        _ factory: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Object
+    ) throws -> PublishedClass {
+        PublishedClass(
+            table: try MethodTable.of( Object.self),
+            initializer: PublishedFunction.describe((repeat each Argument).self, name: "init", result: "\(Object.self)")
+        ) { decoder in
+            let arguments = (repeat try decoder.decodeNextArgument() as each Argument)
+            return try await factory(repeat each arguments)
+        }
+    }
+}

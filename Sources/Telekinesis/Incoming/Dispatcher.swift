@@ -1,0 +1,152 @@
+internal import Reactor
+internal import Synchronization
+
+/// Runs incoming calls on one event loop, in the order in which they came.
+///
+/// A *worker* is a task that executes one call after the other for as long as none suspends. Before a worker starts a call while others wait, it
+/// makes sure that a second worker comes next on the loop: when the first suspends, the second goes on. So a call costs no task of its own, and a
+/// method that waits holds nobody up. Only the thread that owns the loop takes calls from the queue, or their order would be lost.
+final class Dispatcher: Sendable {
+    private struct State: ~Copyable {
+        var queue = CallQueue()
+        var idle: [Worker] = []
+        /// A worker was woken or made and has not begun to take calls.
+        var wakeIsDue = false
+    }
+
+    private enum Wake {
+        case nobody
+        case idle(Worker)
+        case new
+    }
+
+    private static let maximumIdle = 256
+    private let state = Mutex(State())
+    private let loop: EventLoop
+
+    init(loop: EventLoop) { self.loop = loop }
+
+    /// Queues a call. Never runs user code itself.
+    func submit(_ call: IncomingCall) {
+        let wake = state.withLock { state -> Wake in
+            state.queue.append(call)
+            return Self.wakeNext(&state)
+        }
+        perform(wake)
+    }
+
+    private static func wakeNext(_ state: inout State) -> Wake {
+        guard !state.wakeIsDue else { return .nobody }
+        state.wakeIsDue = true
+        return state.idle.popLast().map { .idle($0) } ?? .new
+    }
+
+    private func perform(_ wake: Wake) {
+        switch wake {
+        case .nobody: break
+        case .idle(let worker): worker.wake()
+        case .new: Worker.start(on: loop) { worker in await self.run(worker) }
+        }
+    }
+
+    private func run(_ worker: Worker) async {
+        state.withLock { $0.wakeIsDue = false }
+        while true {
+            let ownsLoop = EventLoop.current === loop
+            let (call, wake) = state.withLock { state -> (IncomingCall?, Wake) in
+                guard ownsLoop, let call = state.queue.popFirst() else { return (nil, .nobody) }
+                return (call, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))
+            }
+            if let call {
+                perform(wake)
+                await call.run(by: worker)
+                if worker.isCancelled { return }
+            } else if await !park(worker) {
+                return
+            }
+        }
+    }
+
+    /// Waits to be woken. False: there are enough workers that wait.
+    private func park(_ worker: Worker) async -> Bool {
+        await withUnsafeContinuation { continuation in
+            let (stays, wake) = state.withLock { state -> (Bool, Wake) in
+                guard state.idle.count < Self.maximumIdle else {
+                    return (false, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))
+                }
+                worker.park(continuation)
+                state.idle.append(worker)
+                return (true, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))
+            }
+            perform(wake)
+            if !stays { continuation.resume(returning: false) }
+        } && state.withLock { state in
+            state.wakeIsDue = false
+            return true
+        }
+    }
+}
+
+/// A task that executes incoming calls, one after the other.
+final class Worker: Sendable {
+    private struct State {
+        var task: Task<Void, Never>?
+        var parked: UnsafeContinuation<Bool, Never>?
+        var isCancelled = false
+    }
+
+    private let state = Mutex(State())
+
+    private init() {}
+
+    /// Makes a worker on a loop. All have the same priority: Swift's actors serve by priority first, and order would be lost.
+    static func start(on loop: EventLoop, _ body: @escaping @Sendable (Worker) async -> Void) {
+        let worker = Worker()
+        let task = Task.detached(executorPreference: loop, priority: .medium) { await body(worker) }
+        let isCancelled = worker.state.withLock { state in
+            state.task = task
+            return state.isCancelled
+        }
+        if isCancelled { task.cancel() }
+    }
+
+    /// The call that the worker executes was cancelled: so is the task, and the worker takes no further call.
+    func cancel() {
+        let task = state.withLock { state in
+            state.isCancelled = true
+            return state.task
+        }
+        task?.cancel()
+    }
+
+    /// A call of it was cancelled.
+    var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+    fileprivate func park(_ continuation: UnsafeContinuation<Bool, Never>) { state.withLock { $0.parked = continuation } }
+
+    fileprivate func wake() { state.withLock { $0.parked.take() }?.resume(returning: true) }
+}
+
+/// First in, first out.
+struct CallQueue: ~Copyable {
+    private var calls: [IncomingCall?] = []
+    private var first = 0
+
+    var isEmpty: Bool { first == calls.count }
+
+    mutating func append(_ call: IncomingCall) { calls.append(call) }
+
+    mutating func popFirst() -> IncomingCall? {
+        guard first < calls.count else { return nil }
+        let call = calls[first].take()
+        first += 1
+        if first == calls.count {
+            calls.removeAll(keepingCapacity: calls.capacity <= 1024)
+            first = 0
+        } else if first >= 1024 {
+            calls.removeFirst(first)
+            first = 0
+        }
+        return call
+    }
+}

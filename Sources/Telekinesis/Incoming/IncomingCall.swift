@@ -1,0 +1,199 @@
+internal import MessagePack
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// One call that came in: from its frame to its answer, of which there is exactly one.
+final class IncomingCall: Sendable {
+    /// What is to be done.
+    enum Action: Sendable {
+        /// Call a method of an object, or a function.
+        case call(selector: UInt64)
+        /// Make an instance and register it under this key.
+        case create(ActorKey)
+    }
+
+    /// Which call: ids are the caller's own, so both are needed.
+    struct ID: Hashable, Sendable {
+        let source: NodeID
+        let call: CallID
+
+        func hash(into hasher: inout Hasher) { hasher.combine(source.rawValue ^ (call &* 0x9e37_79b9_7f4a_7c15)) }
+    }
+
+    private struct Control {
+        /// What it is made on; `nil` as long as that is under construction.
+        var callee: Callee?
+        var worker: Worker?
+        var isCancelled = false
+    }
+
+    let id: ID
+    /// Whose count of calls this one is in.
+    let charged: Callee?
+    let action: Action
+    let head: CallBody
+    /// The body of the call.
+    let body: [UInt8]
+    /// Until when the caller waits, on this machine's clock; `nil` for ever.
+    let deadline: UInt64?
+    let link: any FrameLink
+    private let owner: IncomingCalls
+    private let control: Mutex<Control>
+
+    /// - Parameter callee: what the call is made on; `nil` when that is still under construction, see ``assign(_:)``.
+    init(
+        id: ID, callee: Callee?, action: Action, head: CallBody, body: [UInt8], deadline: UInt64?, link: any FrameLink, owner: IncomingCalls
+    ) {
+        self.id = id
+        charged = callee
+        control = Mutex(Control(callee: callee))
+        self.action = action
+        self.head = head
+        self.body = body
+        self.deadline = deadline
+        self.link = link
+        self.owner = owner
+    }
+
+    /// Executes the call and answers it.
+    func run(by worker: Worker) async {
+        let (callee, isCancelled) = control.withLock { control in
+            control.worker = worker
+            return (control.callee, control.isCancelled)
+        }
+        var writer = ReplyWriter.start()
+        var flags: ReplyFlags = []
+        if isCancelled {
+            flags = ReplyWriter.write(TelekinesisError(.cancelled, "the call was cancelled before it began"), into: &writer)
+        } else {
+            let scope = CallScope(deadline: deadline, isUnlimited: deadline == nil)
+            do {
+                writer = try await CallScope.$current.withValue(scope) { try await execute(on: callee, writer) }
+            } catch {
+                writer = ReplyWriter.start()
+                flags = ReplyWriter.write(thrown: error, into: &writer)
+            }
+        }
+        control.withLock { $0.worker = nil }
+        owner.finish(self, reply: writer.bytes, flags: flags)
+    }
+
+    private func execute(on callee: Callee?, _ start: consuming MessagePackWriter) async throws -> MessagePackWriter {
+        var writer = start
+        switch (action, callee?.kind) {
+        case (.call(let selector), .object(let object, let table)):
+            let (method, arguments) = try ArgumentBinding.method(selector, of: table, head: head, body: body)
+            var decoder = arguments
+            let result: MethodResult
+            do throws(MethodFailure) {
+                result = try await method.execute(on: object, arguments: &decoder)
+            } catch {
+                switch error {
+                case .refused(let reason): throw ArgumentBinding.refusal(reason, of: method, callerSignature: head.signature)
+                case .thrown(let error): throw error
+                }
+            }
+            try result.write(into: &writer)
+        case (.call, .function(let function)):
+            var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body)
+            let result = try await function.body(&decoder)
+            try result(&writer)
+        case (.create(let key), .factory(let factory)):
+            do {
+                var decoder = try ArgumentBinding.arguments(of: factory.initializer, head: head, body: body)
+                let object = try await factory.make(&decoder)
+                owner.registry.settle(key, .success(Callee(.object(object, factory.table))))
+            } catch {
+                owner.registry.settle(key, .failure(TelekinesisError.thrown(error)))
+                throw error
+            }
+            writer.writeNil()
+        case (.call, .factory), (.call, nil), (.create, _):
+            throw Refusal(.noSuchMethod, "this name stands for something else: see `tk describe`")
+        }
+        return writer
+    }
+
+    /// The object that the call waited for is there.
+    func assign(_ callee: Callee) { control.withLock { $0.callee = callee } }
+
+    /// Answers with an error without running anything.
+    func refuse(_ error: TelekinesisError) {
+        var writer = ReplyWriter.start()
+        let flags = ReplyWriter.write(error, into: &writer)
+        owner.finish(self, reply: writer.bytes, flags: flags)
+    }
+
+    /// The caller no longer waits.
+    func cancel() {
+        let worker = control.withLock { control in
+            control.isCancelled = true
+            return control.worker
+        }
+        worker?.cancel()
+    }
+}
+
+extension TelekinesisError {
+    /// An error of a user's code, kept to be told to others.
+    static func thrown(_ error: any Error) -> TelekinesisError {
+        error as? TelekinesisError
+            ?? TelekinesisError(
+                .methodFailed, String(describing: error), ran: .no,
+                cause: RemoteError(typeName: String(reflecting: type(of: error as Any)), message: String(describing: error)))
+    }
+}
+
+/// Writes replies: room for the head, the encoding, the value.
+enum ReplyWriter {
+    static let prefix = FrameHead.size
+
+    static func start() -> MessagePackWriter {
+        var bytes = [UInt8]()
+        bytes.reserveCapacity(64)
+        bytes.append(contentsOf: repeatElement(0, count: prefix))
+        bytes.append(Encoding.messagePack.rawValue)
+        return MessagePackWriter(appendingTo: bytes)
+    }
+
+    /// Writes an error that the runtime found before the method was executed.
+    static func write(_ error: TelekinesisError, into writer: inout MessagePackWriter) -> ReplyFlags {
+        write(WireError(error), ran: error.ran, into: &writer)
+    }
+
+    /// Writes what executing a call threw.
+    static func write(thrown error: any Error, into writer: inout MessagePackWriter) -> ReplyFlags {
+        if let refusal = error as? Refusal { return write(refusal.error, into: &writer) }
+        let (wire, ran) = ThrownErrors.encode(error)
+        return write(wire, ran: ran, into: &writer)
+    }
+
+    private static func write(_ wire: WireError, ran: TelekinesisError.Execution, into writer: inout MessagePackWriter) -> ReplyFlags {
+        try? MessagePackEncoder().encode(wire, into: &writer)
+        return .error(ran: ran)
+    }
+}
+
+extension MessagePackWriter: ResultSink {
+    package mutating func write<Result: Codable>(_ result: Result) throws {
+        do {
+            try MessagePackEncoder().encode(result, into: &self)
+        } catch {
+            throw TelekinesisError(.badResult, "the result, a \(Result.self), cannot be encoded: \(error)", ran: .yes, cause: error)
+        }
+    }
+
+    package mutating func writeVoid() { writeNil() }
+}
+
+/// An error found before the method was executed; its `ran` is to be believed.
+struct Refusal: Error {
+    let error: TelekinesisError
+
+    init(_ code: TelekinesisError.Code, _ message: String, cause: (any Error)? = nil) {
+        error = TelekinesisError(code, message, ran: .no, cause: cause)
+    }
+
+    init(_ error: TelekinesisError) { self.error = error }
+}

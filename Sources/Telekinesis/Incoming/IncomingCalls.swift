@@ -1,0 +1,327 @@
+internal import MessagePack
+internal import Reactor
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// The provider's side of a node: from the frame of a call to the dispatcher, and from the result to the frame of the reply.
+final class IncomingCalls: Sendable {
+    private struct State: ~Copyable {
+        var running: [IncomingCall.ID: IncomingCall] = [:]
+        /// Arguments that come in parts: the frame of the call, and the body so far.
+        var uploads: [IncomingCall.ID: (frame: [UInt8], transfer: IncomingTransfer)] = [:]
+        var uploadedBytes = 0
+        /// Results that leave in parts.
+        var downloads: [IncomingCall.ID: Download] = [:]
+        var peers: [NodeID: Principal] = [:]
+        var onIdle: (@Sendable () -> Void)?
+        var isRefusing = false
+    }
+
+    private struct Download {
+        var transfer: OutgoingTransfer
+        let link: any FrameLink
+        var isPumping = false
+    }
+
+    private let configuration: NodeConfiguration
+    private let loop: EventLoop
+    private let home: Dispatcher
+    private let others = Mutex<[ObjectIdentifier: Dispatcher]>([:])
+    private let state = Mutex(State())
+    let registry: Registry
+
+    init(loop: EventLoop, configuration: NodeConfiguration) {
+        self.loop = loop
+        self.configuration = configuration
+        let home = Dispatcher(loop: loop)
+        self.home = home
+        registry = Registry { home.submit($0) }
+    }
+
+    // MARK: Calls
+
+    /// A call came.
+    func call(_ frame: Frame, on link: any FrameLink) {
+        let id = IncomingCall.ID(source: frame.peer, call: frame.call)
+        if CallFlags(rawValue: frame.flags).contains(.more) {
+            begin(frame, id, on: link)
+        } else {
+            accept(frame, body: [UInt8](frame.body), id, on: link)
+        }
+    }
+
+    private func accept(_ frame: Frame, body: [UInt8], _ id: IncomingCall.ID, on link: any FrameLink) {
+        do throws(TelekinesisError) {
+            let flags = CallFlags(rawValue: frame.flags)
+            let head = try body.withUnsafeBytes { (bytes) throws(TelekinesisError) in try CallBody(parsing: bytes, flags: flags) }
+            let deadline = frame.remaining == .max ? nil : loop.now + UInt64(frame.remaining) * 1_000_000
+            let key = frame.key
+            while true {
+                let lookup = registry.callee(key)
+                let callee: Callee?
+                switch lookup {
+                case .missing:
+                    throw TelekinesisError(.noSuchObject, "no object has the key \(key.redacted) here: it was released, or its process restarted")
+                case .failed(let error): throw error
+                case .pending: callee = nil
+                case .ready(let ready): callee = ready
+                }
+                let action: IncomingCall.Action
+                switch (callee?.kind, head.selector) {
+                case (.some, ObjectService.describe.rawValue): return describe(callee, id, on: link)
+                case (_, ObjectService.ping.rawValue): return answer(id, ReplyWriter.encoded(Optional<Int>.none), [], on: link)
+                case (.factory, _):
+                    guard head.selector == ObjectService.create.rawValue, let key = head.resultKey else {
+                        throw TelekinesisError(.noSuchMethod, "this name stands for a class: make an instance and call that")
+                    }
+                    try registry.begin(key, for: id.source, limit: configuration.maximumInstances)
+                    action = .create(key)
+                default: action = .call(selector: head.selector)
+                }
+                let call = IncomingCall(
+                    id: id, callee: callee, action: action, head: head, body: body, deadline: deadline, link: link, owner: self)
+                try admit(call)
+                if case .pending = lookup {
+                    if registry.wait(call, for: key) { return }
+                    remove(call)
+                    continue
+                }
+                return dispatcher.submit(call)
+            }
+        } catch {
+            var writer = ReplyWriter.start()
+            let flags = ReplyWriter.write(error, into: &writer)
+            answer(id, writer.bytes, flags, on: link)
+        }
+    }
+
+    /// The dispatcher of the loop that brought the call: within one process the hub's loops bring calls to the node directly.
+    private var dispatcher: Dispatcher {
+        guard let current = EventLoop.current, current !== loop else { return home }
+        return others.withLock { others in
+            if let known = others[ObjectIdentifier(current)] { return known }
+            let new = Dispatcher(loop: current)
+            others[ObjectIdentifier(current)] = new
+            return new
+        }
+    }
+
+    private func admit(_ call: IncomingCall) throws(TelekinesisError) {
+        let waiting = call.charged?.inFlight.add(1, ordering: .relaxed).newValue ?? 0
+        let problem = state.withLock { state -> TelekinesisError? in
+            guard waiting <= configuration.maximumCallsPerObject, state.running.count < configuration.maximumIncomingCalls else {
+                return TelekinesisError(.overloaded, "too many calls wait for this object: try again later")
+            }
+            guard !state.isRefusing else { return TelekinesisError(.moved, "this provider is shutting down") }
+            guard state.running.updateValue(call, forKey: call.id) == nil else {
+                return TelekinesisError(.protocolViolation, "the call id \(call.id.call) is in use")
+            }
+            return nil
+        }
+        if let problem {
+            call.charged?.inFlight.subtract(1, ordering: .relaxed)
+            throw problem
+        }
+    }
+
+    private func remove(_ call: IncomingCall) {
+        call.charged?.inFlight.subtract(1, ordering: .relaxed)
+        let onIdle = state.withLock { state -> (@Sendable () -> Void)? in
+            state.running[call.id] = nil
+            return state.running.isEmpty && state.downloads.isEmpty ? state.onIdle : nil
+        }
+        onIdle?()
+    }
+
+    /// A call has its answer.
+    func finish(_ call: IncomingCall, reply: [UInt8], flags: ReplyFlags) {
+        answer(call.id, reply, flags, on: call.link)
+        remove(call)
+    }
+
+    func cancel(_ frame: Frame) {
+        let id = IncomingCall.ID(source: frame.peer, call: frame.call)
+        let call = state.withLock { state -> IncomingCall? in
+            state.downloads[id] = nil
+            if let upload = state.uploads.removeValue(forKey: id) { state.uploadedBytes -= upload.transfer.bytes.count }
+            return state.running[id]
+        }
+        call?.cancel()
+    }
+
+    private func describe(_ callee: Callee?, _ id: IncomingCall.ID, on link: any FrameLink) {
+        answer(id, ReplyWriter.encoded(callee?.description), [], on: link)
+    }
+
+    // MARK: Replies
+
+    private func answer(_ id: IncomingCall.ID, _ reply: [UInt8], _ flags: ReplyFlags, on link: any FrameLink) {
+        var reply = reply
+        var flags = flags
+        let size = min(reply.count, FrameHead.size + FrameHead.maximumBody)
+        if size < reply.count { flags.insert(.more) }
+        reply.withUnsafeMutableBytes { memory in
+            FrameWriter.reply(
+                over: UnsafeMutableRawBufferPointer(rebasing: memory[..<size]), flags: flags, peer: id.source, call: id.call)
+        }
+        if size < reply.count {
+            let download = Download(transfer: OutgoingTransfer(reply, from: size), link: link)
+            state.withLock { $0.downloads[id] = download }
+        }
+        _ = reply.withUnsafeBytes {
+            link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
+        }
+        if size < reply.count { pump(id) }
+    }
+
+    private func pump(_ id: IncomingCall.ID) {
+        let mine = state.withLock { state -> Bool in
+            guard let download = state.downloads[id], !download.isPumping else { return false }
+            state.downloads[id]?.isPumping = true
+            return true
+        }
+        guard mine else { return }
+        while true {
+            let (part, link) = state.withLock { state -> ((part: ArraySlice<UInt8>, isLast: Bool)?, (any FrameLink)?) in
+                let part = state.downloads[id]?.transfer.next()
+                let link = state.downloads[id]?.link
+                if part == nil { state.downloads[id]?.isPumping = false }
+                if part?.isLast == true { state.downloads[id] = nil }
+                return (part, link)
+            }
+            guard let part, let link else { return }
+            let frame = FrameWriter.data(
+                flags: part.isLast ? [.last, .towardsCaller] : .towardsCaller, peer: id.source, call: id.call, bytes: part.part)
+            link.send(frame, lane: .bulk)
+            if part.isLast {
+                let onIdle = state.withLock { $0.running.isEmpty && $0.downloads.isEmpty ? $0.onIdle : nil }
+                onIdle?()
+            }
+        }
+    }
+
+    /// The caller takes more of a large result.
+    func credit(_ frame: Frame, on link: any FrameLink) {
+        let id = IncomingCall.ID(source: frame.peer, call: frame.call)
+        state.withLock { $0.downloads[id]?.transfer.grant(frame.amount) }
+        pump(id)
+    }
+
+    // MARK: Large arguments
+
+    private func begin(_ frame: Frame, _ id: IncomingCall.ID, on link: any FrameLink) {
+        let transfer = IncomingTransfer([UInt8](frame.body), limit: configuration.maximumValue)
+        let head = [UInt8](frame.bytes.prefix(FrameType.call.headSize))
+        let fits = state.withLock { state -> Bool in
+            guard state.uploadedBytes + frame.body.count <= configuration.maximumPartialBytes, state.uploads[id] == nil else { return false }
+            state.uploads[id] = (head, transfer)
+            state.uploadedBytes += frame.body.count
+            return true
+        }
+        if !fits { refuse(id, TelekinesisError(.overloaded, "too many large values are on their way to this provider"), on: link) }
+    }
+
+    func argumentsContinue(_ frame: Frame, on link: any FrameLink) {
+        enum Next { case grant(UInt32), complete([UInt8], [UInt8]), refuse(TelekinesisError), ignore }
+        let id = IncomingCall.ID(source: frame.peer, call: frame.call)
+        let isLast = ChannelFlags(rawValue: frame.flags).contains(.last)
+        let part = frame.body
+        let next = state.withLock { state -> Next in
+            guard var upload = state.uploads.removeValue(forKey: id) else { return .ignore }
+            let before = upload.transfer.bytes.count
+            do throws(TelekinesisError) {
+                guard state.uploadedBytes + part.count <= configuration.maximumPartialBytes else {
+                    throw TelekinesisError(.overloaded, "too many large values are on their way to this provider")
+                }
+                let granted = try upload.transfer.append(part)
+                guard isLast else {
+                    state.uploadedBytes += part.count
+                    state.uploads[id] = upload
+                    return .grant(granted)
+                }
+                state.uploadedBytes -= before
+                return .complete(upload.frame, upload.transfer.bytes)
+            } catch {
+                state.uploadedBytes -= before
+                return .refuse(error)
+            }
+        }
+        switch next {
+        case .ignore: break
+        case .grant(let amount):
+            if amount > 0 { link.send(FrameWriter.credit(flags: [], peer: id.source, call: id.call, amount: amount)) }
+        case .refuse(let error): refuse(id, error, on: link)
+        case .complete(var head, let body):
+            head.withUnsafeMutableBytes { head in
+                head.storeBytes(of: UInt32(head.count).littleEndian, as: UInt32.self)
+                guard let frame = try? Frame(checking: UnsafeRawBufferPointer(head)) else { return }
+                accept(frame, body: body, id, on: link)
+            }
+        }
+    }
+
+    private func refuse(_ id: IncomingCall.ID, _ error: TelekinesisError, on link: any FrameLink) {
+        var writer = ReplyWriter.start()
+        let flags = ReplyWriter.write(error, into: &writer)
+        answer(id, writer.bytes, flags, on: link)
+    }
+
+    // MARK: Peers
+
+    func introduce(_ frame: Frame) {
+        guard let principal = try? Handshake.decode(Principal.self, from: frame) else { return }
+        state.withLock { $0.peers[frame.peer] = principal }
+    }
+
+    func release(_ frame: Frame) { registry.release(frame.key, by: frame.peer) }
+
+    /// A caller has gone: what it waits for is cancelled, what it made is released.
+    func peerHasGone(_ peer: NodeID) {
+        let calls = state.withLock { state -> [IncomingCall] in
+            state.peers[peer] = nil
+            for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
+            for id in state.uploads.keys.filter({ $0.source == peer }) {
+                if let upload = state.uploads.removeValue(forKey: id) { state.uploadedBytes -= upload.transfer.bytes.count }
+            }
+            return state.running.values.filter { $0.id.source == peer }
+        }
+        for call in calls { call.cancel() }
+        registry.releaseAll(of: peer)
+    }
+
+    func linkOpened(_ link: any FrameLink, maximumCalls: Int) {}
+
+    /// The connection is gone, and with it every caller.
+    func linkEnded() {
+        let calls = state.withLock { state -> [IncomingCall] in
+            state.peers = [:]
+            state.downloads = [:]
+            state.uploads = [:]
+            state.uploadedBytes = 0
+            return Array(state.running.values)
+        }
+        for call in calls { call.cancel() }
+        registry.releaseAllInstances()
+    }
+
+    // MARK: Draining
+
+    /// From now on calls are refused as `moved`.
+    func refuseCalls() { state.withLock { $0.isRefusing = true } }
+
+    /// Whether no call runs and no result is on its way.
+    var isIdle: Bool { state.withLock { $0.running.isEmpty && $0.downloads.isEmpty } }
+
+    /// Says whom to tell when the last call has its answer.
+    func onIdle(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onIdle = body } }
+}
+
+extension ReplyWriter {
+    /// A whole reply with a value.
+    static func encoded(_ value: some Encodable) -> [UInt8] {
+        var writer = start()
+        try? MessagePackEncoder().encode(value, into: &writer)
+        return writer.bytes
+    }
+}

@@ -1,0 +1,33 @@
+public import TelekinesisLink
+public import TelekinesisProtocol
+
+/// How a node behaves.
+public struct NodeConfiguration: Sendable {
+    /// Program and version as the hub's operators see it.
+    public var agent = "telekinesis-swift"
+    /// Ways to authenticate, best first.
+    public var credentials: [any Credential] = [OpenAccess()]
+    /// The longest argument list or result that is taken, in bytes, assembled.
+    public var maximumValue = 16 * 1024 * 1024
+    /// The bytes of large values that may be under way to this node at once, not yet whole.
+    public var maximumPartialBytes = 64 * 1024 * 1024
+    /// Calls of this node that may await their answers at once.
+    public var maximumCalls = 10_000
+    /// Calls from others that may wait or run here at once.
+    public var maximumIncomingCalls = 10_000
+    /// Calls that may wait or run at one object at once.
+    public var maximumCallsPerObject = 10_000
+    /// Objects of published classes that one other node may hold here.
+    public var maximumInstances = 100_000
+    /// How long a provider that shuts down lets running calls finish.
+    public var drainTime: Duration = .seconds(30)
+    /// Poll before sleeping, where more than one processor is there: shorter round trips for more work.
+    public var polling = false
+    /// Bounds of the connection.
+    public var link = LinkLimits()
+    /// Where messages go that no error can carry.
+    public var logger = LogHandler.standardError
+
+    /// The defaults.
+    public init() {}
+}

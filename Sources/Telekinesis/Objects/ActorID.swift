@@ -1,0 +1,90 @@
+internal import Synchronization
+internal import TelekinesisProtocol
+
+/// The id of a distributed actor of a ``Node``.
+///
+/// An id is either an object's own key or a name. Two ids are equal when they mean the same object or the same name; where the object lives now
+/// takes no part in that. An id also keeps alive what it stands for: when the last proxy and the last copy of its id are gone, the provider is told.
+public struct ActorID: Hashable, Sendable {
+    let target: ActorTarget
+
+    init(_ target: ActorTarget) { self.target = target }
+
+    /// Whether two ids mean the same object or name.
+    public static func == (one: ActorID, other: ActorID) -> Bool {
+        one.target === other.target || one.target.address == other.target.address
+    }
+
+    /// Adds the key or the name.
+    public func hash(into hasher: inout Hasher) { hasher.combine(target.address) }
+}
+
+extension ActorID: CustomStringConvertible {
+    /// The name, or a short hash of the key: keys are secret.
+    public var description: String {
+        switch target.address {
+        case .object(let key): key.redacted
+        case .name(let name): name
+        }
+    }
+}
+
+extension ActorID: Codable {
+    /// Not yet: references to actors cannot be arguments or results.
+    public func encode(to encoder: any Encoder) throws {
+        throw TelekinesisError(
+            .unsupported, "\(self): distributed actors cannot be passed as arguments or results yet; publish the actor and pass its name")
+    }
+
+    /// Not yet: references to actors cannot be arguments or results.
+    public init(from decoder: any Decoder) throws {
+        throw TelekinesisError(.unsupported, "distributed actors cannot be passed as arguments or results yet")
+    }
+}
+
+/// What an ``ActorID`` stands for, shared by all its copies; its end is the end of the last of them.
+final class ActorTarget: Sendable {
+    enum Address: Hashable, Sendable {
+        case object(ActorKey)
+        case name(String)
+    }
+
+    enum Place: Sendable {
+        /// An object of this very process.
+        case local
+        /// An object somewhere else; the node is 0 as long as only the hub knows.
+        case remote
+        /// Whatever serves a name.
+        case route(NameRoute)
+    }
+
+    let address: Address
+    let place: Place
+    private let nodeBits: Atomic<UInt64>
+    private let lease: (any Lease)?
+
+    init(_ address: Address, _ place: Place, node: NodeID = .hub, lease: (any Lease)? = nil) {
+        self.address = address
+        self.place = place
+        self.lease = lease
+        nodeBits = Atomic(node.rawValue)
+    }
+
+    deinit { lease?.end() }
+
+    /// Where a remote object is.
+    var node: NodeID {
+        get { NodeID(rawValue: nodeBits.load(ordering: .relaxed)) }
+        set { nodeBits.store(newValue.rawValue, ordering: .relaxed) }
+    }
+
+    /// The key of an object; `nil` for a name.
+    var key: ActorKey? {
+        if case .object(let key) = address { key } else { nil }
+    }
+}
+
+/// What is to be given back when nobody holds a proxy any more.
+protocol Lease: Sendable {
+    func end()
+}

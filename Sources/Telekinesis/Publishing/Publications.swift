@@ -1,0 +1,50 @@
+internal import Synchronization
+internal import TelekinesisProtocol
+
+/// One name under which this node serves something.
+final class Publication: Sendable {
+    let name: ServiceName
+    let key: ActorKey
+    let kind: ServiceKind
+    let sharing: Sharing
+
+    init(name: ServiceName, key: ActorKey, kind: ServiceKind, sharing: Sharing) {
+        self.name = name
+        self.key = key
+        self.kind = kind
+        self.sharing = sharing
+    }
+
+    var request: PublishRequest { PublishRequest(name: name, key: key, kind: kind, sharing: sharing) }
+}
+
+/// What this node has published, to be published again on every new connection.
+final class Publications: Sendable {
+    private let byName = Mutex<[ServiceName: Publication]>([:])
+
+    /// Notes a publication.
+    ///
+    /// - Throws: `invalidUse` when this node has published something under the name already.
+    func insert(_ publication: Publication) throws(TelekinesisError) {
+        let isNew = byName.withLock { byName in
+            guard byName[publication.name] == nil else { return false }
+            byName[publication.name] = publication
+            return true
+        }
+        guard isNew else {
+            throw TelekinesisError(
+                .invalidUse, "this node has published something as “\(publication.name)” already: withdraw it first, or choose another name")
+        }
+    }
+
+    func remove(_ name: ServiceName) -> Publication? { byName.withLock { $0.removeValue(forKey: name) } }
+
+    func find(_ name: ServiceName) -> Publication? { byName.withLock { $0[name] } }
+
+    func contains(_ publication: Publication) -> Bool { find(publication.name) === publication }
+
+    var all: [Publication] { byName.withLock { Array($0.values) } }
+
+    /// Whether an object is published under any name.
+    func contains(_ key: ActorKey) -> Bool { byName.withLock { $0.values.contains { $0.key == key } } }
+}
