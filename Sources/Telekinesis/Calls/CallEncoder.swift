@@ -12,13 +12,15 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
 
     var writer: MessagePackWriter
     private(set) var count = 0
-    private(set) var refusal: TelekinesisError?
     private let prefix: Int
 
     /// An encoder with room for a key in front of the body, where the caller chooses the key of the result.
     init(withResultKey: Bool = false) {
         prefix = Self.prefix + (withResultKey ? 16 : 0)
-        writer = MessagePackWriter(reserving: prefix + 64, skipping: prefix)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(prefix + 64)
+        bytes.append(contentsOf: repeatElement(0, count: prefix))
+        writer = MessagePackWriter(appendingTo: bytes)
     }
 
     /// Notes a generic parameter of the method: only the one that stands for a `@Resolvable` stub can be left out on the wire.
@@ -56,8 +58,9 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     public mutating func doneRecording() {}
 
     /// The bytes of the whole frame, its head still empty.
-    consuming func frame(selector: Selector, signature: UInt32, resultKey: ActorKey? = nil, encoding: Encoding = .messagePack) -> [UInt8] {
-        var bytes = writer.takeBytes()
+    mutating func frame(selector: Selector, signature: UInt32, resultKey: ActorKey? = nil, encoding: Encoding = .messagePack) -> [UInt8] {
+        var bytes = writer.bytes
+        writer.bytes = []
         let count = UInt8(count)
         let fixed = prefix - CallBody.fixedSize
         bytes.withUnsafeMutableBytes { memory in
@@ -67,5 +70,15 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
                 encoding: encoding, argumentCount: count)
         }
         return bytes
+    }
+}
+
+extension CallEncoder {
+    /// The frame of a call that names its method and gives its arguments in words.
+    static func words(method: String, _ words: [String]) throws -> [UInt8] {
+        var encoder = CallEncoder()
+        try encoder.append(method)
+        try encoder.append(words)
+        return encoder.frame(selector: Selector(rawValue: 0), signature: 0, encoding: .words)
     }
 }

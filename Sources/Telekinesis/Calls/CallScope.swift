@@ -1,4 +1,4 @@
-internal import Reactor
+internal import Glibc
 
 /// What a call hands on to the calls made in turn: for now, until when it is wanted.
 struct CallScope: Sendable {
@@ -7,16 +7,28 @@ struct CallScope: Sendable {
     /// How long a call without a deadline of its own may take.
     static let defaultDeadline: UInt64 = 30_000_000_000
 
-    /// The time, on the monotonic clock, at which the answer is no longer wanted; `nil`: the default holds.
+    /// The time of ``now`` at which the answer is no longer wanted; `nil`: the default holds.
     var deadline: UInt64?
     /// Whether calls may take for ever.
     var isUnlimited = false
 
     /// Until when a call made now is wanted, and whether somebody chose that.
-    func deadline(at now: UInt64) -> (time: UInt64, wasChosen: Bool) {
-        if let deadline { return (deadline, true) }
+    ///
+    /// - Parameter loopTime: the present on the clock of the loop, in which the answer is given: a loop's clock may be virtual.
+    func deadline(at loopTime: UInt64) -> (time: UInt64, wasChosen: Bool) {
+        if let deadline {
+            let now = Self.now
+            return (loopTime + (deadline > now ? deadline - now : 0), true)
+        }
         if isUnlimited { return (.max, true) }
-        return (now + Self.defaultDeadline, false)
+        return (loopTime + Self.defaultDeadline, false)
+    }
+
+    /// Nanoseconds of `CLOCK_MONOTONIC`.
+    static var now: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }
 
@@ -49,7 +61,7 @@ public nonisolated(nonsending) func withDeadline<Result>(
     case .never:
         scope.isUnlimited = true
     case .after(let duration):
-        let time = MonotonicClock.now + UInt64(max(0, duration.nanoseconds))
+        let time = CallScope.now + UInt64(max(0, duration.nanoseconds))
         scope.deadline = min(scope.deadline ?? .max, time)
     }
     return try await CallScope.$current.withValue(scope, operation: operation)

@@ -1,3 +1,4 @@
+internal import Distributed
 internal import MessagePack
 internal import Synchronization
 internal import TelekinesisLink
@@ -8,7 +9,7 @@ final class IncomingCall: Sendable {
     /// What is to be done.
     enum Action: Sendable {
         /// Call a method of an object, or a function.
-        case call(selector: UInt64)
+        case call
         /// Make an instance and register it under this key.
         case create(ActorKey)
     }
@@ -82,19 +83,8 @@ final class IncomingCall: Sendable {
     private func execute(on callee: Callee?, _ start: consuming MessagePackWriter) async throws -> MessagePackWriter {
         var writer = start
         switch (action, callee?.kind) {
-        case (.call(let selector), .object(let object, let table)):
-            let (method, arguments) = try ArgumentBinding.method(selector, of: table, head: head, body: body)
-            var decoder = arguments
-            let result: MethodResult
-            do throws(MethodFailure) {
-                result = try await method.execute(on: object, arguments: &decoder)
-            } catch {
-                switch error {
-                case .refused(let reason): throw ArgumentBinding.refusal(reason, of: method, callerSignature: head.signature)
-                case .thrown(let error): throw error
-                }
-            }
-            try result.write(into: &writer)
+        case (.call, .object(let object, let table)):
+            try await Self.execute(on: object, table, head: head, body: body, into: &writer)
         case (.call, .function(let function)):
             var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body)
             let result = try await function.body(&decoder)
@@ -113,6 +103,23 @@ final class IncomingCall: Sendable {
             throw Refusal(.noSuchMethod, "this name stands for something else: see `tk describe`")
         }
         return writer
+    }
+
+    /// Finds the method, runs it, writes its result.
+    static func execute(
+        on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: [UInt8], into writer: inout MessagePackWriter
+    ) async throws {
+        var (method, arguments) = try ArgumentBinding.method(head.selector, of: table, head: head, body: body)
+        let result: MethodResult
+        do throws(MethodFailure) {
+            result = try await method.execute(on: object, arguments: &arguments)
+        } catch {
+            switch error {
+            case .refused(let reason): throw ArgumentBinding.refusal(reason, of: method, callerSignature: head.signature)
+            case .thrown(let error): throw error
+            }
+        }
+        try result.write(into: &writer)
     }
 
     /// The object that the call waited for is there.

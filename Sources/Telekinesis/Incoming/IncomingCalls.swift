@@ -55,7 +55,7 @@ final class IncomingCalls: Sendable {
         do throws(TelekinesisError) {
             let flags = CallFlags(rawValue: frame.flags)
             let head = try body.withUnsafeBytes { (bytes) throws(TelekinesisError) in try CallBody(parsing: bytes, flags: flags) }
-            let deadline = frame.remaining == .max ? nil : loop.now + UInt64(frame.remaining) * 1_000_000
+            let deadline = frame.remaining == .max ? nil : CallScope.now + UInt64(frame.remaining) * 1_000_000
             let key = frame.key
             while true {
                 let lookup = registry.callee(key)
@@ -77,7 +77,7 @@ final class IncomingCalls: Sendable {
                     }
                     try registry.begin(key, for: id.source, limit: configuration.maximumInstances)
                     action = .create(key)
-                default: action = .call(selector: head.selector)
+                default: action = .call
                 }
                 let call = IncomingCall(
                     id: id, callee: callee, action: action, head: head, body: body, deadline: deadline, link: link, owner: self)
@@ -313,6 +313,19 @@ final class IncomingCalls: Sendable {
     /// Whether no call runs and no result is on its way.
     var isIdle: Bool { state.withLock { $0.running.isEmpty && $0.downloads.isEmpty } }
 
+    /// Waits until no call runs any more.
+    func waitUntilIdle(atMost limit: Duration) async {
+        await withCheckedContinuation { continuation in
+            let once = Once { continuation.resume() }
+            let timer = loop.schedule(after: limit.nanoseconds) { once.run() }
+            onIdle {
+                timer.cancel()
+                once.run()
+            }
+            if isIdle { once.run() }
+        }
+    }
+
     /// Says whom to tell when the last call has its answer.
     func onIdle(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onIdle = body } }
 }
@@ -324,4 +337,13 @@ extension ReplyWriter {
         try? MessagePackEncoder().encode(value, into: &writer)
         return writer.bytes
     }
+}
+
+/// Runs something at most once, whoever asks first.
+final class Once: Sendable {
+    private let body: Mutex<(@Sendable () -> Void)?>
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = Mutex(body) }
+
+    func run() { body.withLock { $0.take() }?() }
 }

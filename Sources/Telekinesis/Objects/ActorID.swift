@@ -61,7 +61,7 @@ final class ActorTarget: Sendable {
     let address: Address
     let place: Place
     private let nodeBits: Atomic<UInt64>
-    private let lease: (any Lease)?
+    let lease: (any Lease)?
 
     init(_ address: Address, _ place: Place, node: NodeID = .hub, lease: (any Lease)? = nil) {
         self.address = address

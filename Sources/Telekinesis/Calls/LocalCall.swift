@@ -1,0 +1,22 @@
+internal import Distributed
+internal import MessagePack
+internal import TelekinesisProtocol
+
+/// Calls on an object of the same node that were made through a stub or a name: they never leave the process.
+enum LocalCall {
+    /// Executes the call whose frame is `frame`, and yields what would have come as the reply.
+    static func invoke(_ object: any DistributedActor, _ frame: [UInt8], on node: Node) async throws -> Reply {
+        let body = [UInt8](frame[FrameType.call.headSize...])
+        var writer = ReplyWriter.start()
+        var flags: ReplyFlags = []
+        do {
+            let head = try body.withUnsafeBytes { (bytes) throws(TelekinesisError) in try CallBody(parsing: bytes, flags: []) }
+            let table = try MethodTable.of(type(of: object))
+            try await IncomingCall.execute(on: object, table, head: head, body: body, into: &writer)
+        } catch {
+            writer = ReplyWriter.start()
+            flags = ReplyWriter.write(thrown: error, into: &writer)
+        }
+        return Reply(body: [UInt8](writer.bytes[ReplyWriter.prefix...]), flags: flags, source: node.id)
+    }
+}

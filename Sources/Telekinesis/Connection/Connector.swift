@@ -1,0 +1,121 @@
+internal import Reactor
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// Where a hub is.
+enum HubAddress: Sendable {
+    /// Over the network.
+    case url(WebSocketURL)
+    /// In this process.
+    case endpoint(any HubEndpoint)
+
+    init(url: String) throws { self = .url(try WebSocketURL(url)) }
+}
+
+/// Keeps a session connected: dials, waits for the end of the connection, waits a little, dials again.
+final class Connector: Sendable {
+    private let session: NodeSession
+    private let address: HubAddress
+    private let task = Mutex<Task<Void, Never>?>(nil)
+
+    init(session: NodeSession, address: HubAddress) {
+        self.session = session
+        self.address = address
+    }
+
+    /// Opens the session for the first time, and keeps it open from then on.
+    ///
+    /// - Parameter patience: for how long to try while the hub cannot be reached.
+    func start(patience: Duration) async throws {
+        let limit = session.loop.now + UInt64(max(0, patience.nanoseconds))
+        var backoff = Backoff()
+        var generator = SystemRandomNumberGenerator()
+        while true {
+            do {
+                try await connect()
+                break
+            } catch {
+                let delay = backoff.delay(using: &generator)
+                guard Self.mayPass(error), session.loop.now + delay < limit else { throw explain(error) }
+                try await sleep(delay)
+            }
+        }
+        let task = Task.detached(executorPreference: session.loop) { [session, address] in
+            await Self.keepConnected(session, address)
+        }
+        self.task.withLock { $0 = task }
+    }
+
+    func stop(_ reason: TelekinesisError) {
+        task.withLock { $0.take() }?.cancel()
+        session.stop(reason)
+    }
+
+    private func connect() async throws { try await Self.connect(session, address) }
+
+    private static func connect(_ session: NodeSession, _ address: HubAddress) async throws {
+        session.prepareForLink()
+        switch address {
+        case .endpoint(let hub):
+            let link = try hub.join()
+            link.start(session)
+            try await session.open(link)
+        case .url(let url):
+            let link = try await WebSocketDialer.dial(url, on: session.loop) { transport in
+                Link(transport, receiver: session, limits: session.configuration.link)
+            }
+            try await session.open(link)
+        }
+    }
+
+    private static func keepConnected(_ session: NodeSession, _ address: HubAddress) async {
+        var backoff = Backoff()
+        var generator = SystemRandomNumberGenerator()
+        while !Task.isCancelled {
+            let reason = await session.linkEnd()
+            guard !Task.isCancelled else { return }
+            session.configuration.logger.warning("the connection to the hub was lost", ["reason": reason.message])
+            while !Task.isCancelled {
+                guard (try? await sleep(backoff.delay(using: &generator), on: session.loop)) != nil else { return }
+                do {
+                    try await connect(session, address)
+                    backoff.succeeded()
+                    session.configuration.logger.info("connected to the hub again", [:])
+                    break
+                } catch {
+                    guard mayPass(error) else {
+                        session.configuration.logger.error("the hub does not let this node in any more", ["error": "\(error)"])
+                        session.stop(error as? TelekinesisError ?? TelekinesisError(.unreachable, "\(error)", cause: error))
+                        return
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether another attempt may succeed.
+    private static func mayPass(_ error: any Error) -> Bool {
+        switch (error as? TelekinesisError)?.code {
+        case .unauthenticated, .forbidden, .unsupported, .invalidUse, .protocolViolation, .cancelled: false
+        default: !(error is CancellationError)
+        }
+    }
+
+    private func explain(_ error: any Error) -> any Error {
+        if let error = error as? TelekinesisError, error.code != .disconnected { return error }
+        if error is CancellationError { return error }
+        guard case .url(let url) = address else { return error }
+        return TelekinesisError(
+            .unreachable, "the hub at \(url) cannot be reached: is it running? Start one with `tk hub`, or set TK_HUB. (\(error))", cause: error)
+    }
+
+    private func sleep(_ nanoseconds: UInt64) async throws { try await Self.sleep(nanoseconds, on: session.loop) }
+
+    private static func sleep(_ nanoseconds: UInt64, on loop: EventLoop) async throws {
+        await withCheckedContinuation { continuation in
+            _ = loop.schedule(after: Int64(nanoseconds)) { continuation.resume() }
+        }
+        try Task.checkCancellation()
+    }
+}

@@ -1,0 +1,120 @@
+public import Distributed
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+extension Node: DistributedActorSystem {
+    /// The id of this system's actors.
+    public typealias ActorID = Telekinesis.ActorID
+    /// Arguments and results are `Codable`.
+    public typealias SerializationRequirement = any Codable
+    /// Writes arguments.
+    public typealias InvocationEncoder = CallEncoder
+    /// Reads arguments.
+    public typealias InvocationDecoder = CallDecoder
+    /// Unused: methods are executed by way of the table of their type.
+    public typealias ResultHandler = UnusedResultHandler
+
+    // MARK: The life of actors
+
+    /// The actor with this id if it is one of this node's, else `nil`: a proxy.
+    ///
+    /// - Throws: ``TelekinesisError`` when the object has ended, or is of another type.
+    public func resolve<Act>(id: ActorID, as type: Act.Type) throws -> Act? where Act: DistributedActor, Act.ID == ActorID {
+        guard let actor = try localActor(id) else { return nil }
+        if let actor = actor as? Act { return actor }
+        let table = try MethodTable.of(Swift.type(of: actor))
+        let missing = table.missing(from: type)
+        guard missing.isEmpty else {
+            throw TelekinesisError(
+                .invalidUse, "\(id) is a \(table.typeName), which is no \(type): \(missing.joined(separator: ", ")) is missing")
+        }
+        return nil
+    }
+
+    /// The actor of this node that an id means.
+    func localActor(_ id: ActorID) throws -> (any DistributedActor)? {
+        switch id.target.place {
+        case .remote: return nil
+        case .local:
+            guard let key = id.target.key, let actor = session.incoming.registry.actor(key) else {
+                throw TelekinesisError(.noSuchObject, "the object \(id) of this node has ended")
+            }
+            return actor
+        case .route(let route):
+            guard let publication = session.publications.find(route.name), publication.sharing != .shared else { return nil }
+            return session.incoming.registry.actor(publication.key)
+        }
+    }
+
+    /// A fresh key for an actor that is being made.
+    public func assignID<Act>(_ type: Act.Type) -> ActorID where Act: DistributedActor, Act.ID == ActorID {
+        ActorID(ActorTarget(.object(.random()), .local))
+    }
+
+    /// The actor can be found from now on, for as long as somebody holds it.
+    public func actorReady<Act>(_ actor: Act) where Act: DistributedActor, Act.ID == ActorID {
+        guard let key = actor.id.target.key else { return }
+        session.incoming.registry.add(actor, key)
+    }
+
+    /// The actor has ended.
+    public func resignID(_ id: ActorID) {
+        guard let key = id.target.key else { return }
+        session.incoming.registry.remove(key)
+    }
+
+    // MARK: Calls
+
+    /// An encoder for the arguments of one call.
+    public func makeInvocationEncoder() -> CallEncoder { CallEncoder() }
+
+    /// Calls a method of a proxy.
+    public func remoteCall<Act, Err, Res>(
+        on actor: Act, target: RemoteCallTarget, invocation: inout CallEncoder, throwing: Err.Type, returning: Res.Type
+    ) async throws -> Res where Act: DistributedActor, Act.ID == ActorID, Err: Error, Res: Codable {
+        let reply = try await invoke(actor, target, &invocation)
+        return try reply.decode(Res.self, decoder: decoder)
+    }
+
+    /// Calls a method of a proxy that has no result.
+    public func remoteCallVoid<Act, Err>(
+        on actor: Act, target: RemoteCallTarget, invocation: inout CallEncoder, throwing: Err.Type
+    ) async throws where Act: DistributedActor, Act.ID == ActorID, Err: Error {
+        let reply = try await invoke(actor, target, &invocation)
+        try reply.throwError(decoder: decoder)
+    }
+
+    private func invoke<Act>(
+        _ actor: Act, _ target: RemoteCallTarget, _ invocation: inout CallEncoder
+    ) async throws -> Reply where Act: DistributedActor, Act.ID == ActorID {
+        guard let method = CallTargets.callTarget(for: target) else {
+            throw TelekinesisError(.noSuchMethod, "the target of the call is no distributed method of this program")
+        }
+        let destination = actor.id.target
+        let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
+        if let object = try localActor(actor.id) {
+            return try await LocalCall.invoke(object, frame, on: self)
+        }
+        do {
+            let reply = try await session.call(frame, to: destination)
+            withExtendedLifetime(actor) {}
+            return try destination.explained(reply)
+        } catch var error as TelekinesisError {
+            if error.code == .deadlineExceeded { error.message = "\(method.signature) of \(actor.id): \(error.message)" }
+            throw error
+        }
+    }
+}
+
+/// Never called: see ``Node/ResultHandler``.
+public struct UnusedResultHandler: DistributedTargetInvocationResultHandler {
+    /// Arguments and results are `Codable`.
+    public typealias SerializationRequirement = any Codable
+
+    /// Not called.
+    public func onReturn<Success: Codable>(value: Success) {}
+    /// Not called.
+    public func onReturnVoid() {}
+    /// Not called.
+    public func onThrow<Err: Error>(error: Err) {}
+}

@@ -1,0 +1,150 @@
+public import Distributed
+internal import Glibc
+internal import MessagePack
+public import Reactor
+internal import Synchronization
+public import TelekinesisLink
+public import TelekinesisProtocol
+
+/// The actor system of whoever imports Telekinesis: `distributed actor`s need not name it.
+public typealias DefaultDistributedActorSystem = Node
+
+/// One program's place in the system: it publishes objects, classes and functions, and calls those of others.
+///
+/// A node keeps one connection to a hub, opens it again when it is lost, and publishes again what it had published. It is the
+/// `DistributedActorSystem` of the actors that are made on it.
+public final class Node: Sendable {
+    /// Where a node looks for the hub when nobody says anything else.
+    public static let defaultAddress = "ws://localhost:3388"
+
+    let session: NodeSession
+    let group: EventLoopGroup
+    private let connector: Connector
+    private let hooks = Mutex<Hooks>(Hooks())
+
+    private struct Hooks {
+        var start: [@Sendable () async throws -> Void] = []
+        var shutdown: [@Sendable () async -> Void] = []
+    }
+
+    private init(_ address: HubAddress, group: EventLoopGroup, configuration: NodeConfiguration) {
+        self.group = group
+        session = NodeSession(configuration: configuration, loop: group.next())
+        connector = Connector(session: session, address: address)
+    }
+
+    deinit { connector.stop(TelekinesisError(.cancelled, "the node was released")) }
+
+    // MARK: Connecting
+
+    /// Connects to a hub over the network.
+    ///
+    /// - Parameters:
+    ///   - address: a URL such as `ws://localhost:3388`; by default the environment's `TK_HUB`, else ``defaultAddress``.
+    ///   - configuration: limits and credentials; by default a shared secret from the file that `TK_SECRET_FILE` names, where it does.
+    ///   - patience: for how long to try while the hub cannot be reached, so that programs may be started in any order.
+    /// - Throws: ``TelekinesisError``: `unreachable`, or `unauthenticated` when the hub does not let this node in.
+    public static func connect(
+        to address: String? = nil, configuration: NodeConfiguration? = nil, waitingUpTo patience: Duration = .seconds(10)
+    ) async throws -> Node {
+        var settings = configuration ?? NodeConfiguration()
+        if configuration == nil, let file = environment("TK_SECRET_FILE") { settings.credentials = [try SharedSecret(file: file)] }
+        let group: EventLoopGroup
+        do {
+            group = try EventLoopGroup(loops: 1, polling: settings.polling ? .adaptive : .off)
+        } catch {
+            throw TelekinesisError(.internalError, "no event loop could be started: \(error)", cause: error)
+        }
+        let url = try HubAddress(url: address ?? environment("TK_HUB") ?? defaultAddress)
+        return try await connect(url, group: group, configuration: settings, patience: patience)
+    }
+
+    /// Connects to a hub in this process: calls from elsewhere then take one hop less, and tests need no sockets.
+    ///
+    /// - Parameters:
+    ///   - hub: the hub.
+    ///   - configuration: limits.
+    /// - Throws: ``TelekinesisError`` when the hub does not let this node in.
+    public static func connect(to hub: some HubEndpoint, configuration: NodeConfiguration = NodeConfiguration()) async throws -> Node {
+        try await connect(.endpoint(hub), group: hub.eventLoops, configuration: configuration, patience: .zero)
+    }
+
+    static func connect(
+        _ address: HubAddress, group: EventLoopGroup, configuration: NodeConfiguration, patience: Duration
+    ) async throws -> Node {
+        let node = Node(address, group: group, configuration: configuration)
+        do {
+            try await node.connector.start(patience: patience)
+        } catch {
+            await node.close()
+            throw error
+        }
+        return node
+    }
+
+    /// A task executor on which this node's calls cost least: the loop that reads their answers.
+    ///
+    /// A caller that makes many calls in turn runs them there: `await withTaskExecutorPreference(node.executor) { … }`.
+    public var executor: EventLoop { session.loop }
+
+    /// The id that the hub has given to this node.
+    public var id: NodeID { session.nodeID }
+
+    // MARK: Serving
+
+    /// Says what is to be done when ``run()`` begins, before anything else: open a database, publish.
+    public func onStart(_ body: @escaping @Sendable () async throws -> Void) { hooks.withLock { $0.start.append(body) } }
+
+    /// Says what is to be done when ``run()`` ends, after the last call has been answered.
+    public func onShutdown(_ body: @escaping @Sendable () async -> Void) { hooks.withLock { $0.shutdown.append(body) } }
+
+    /// Serves until the task is cancelled or the process is asked to end (SIGTERM, or SIGINT), then takes the published names back, lets running calls
+    /// finish, and closes the connection.
+    ///
+    /// - Throws: what a start-up hook throws.
+    public func run() async throws {
+        for hook in hooks.withLock({ $0.start }) { try await hook() }
+        await TerminationSignals.wait(on: session.loop)
+        await shutdown()
+    }
+
+    /// Takes the published names back, lets running calls finish (for ``NodeConfiguration/drainTime`` at most), and closes the connection.
+    public func shutdown() async {
+        for publication in session.publications.all {
+            _ = session.publications.remove(publication.name)
+            try? await control(HubService.withdraw, WithdrawRequest(name: publication.name))
+        }
+        session.incoming.refuseCalls()
+        await session.incoming.waitUntilIdle(atMost: session.configuration.drainTime)
+        for hook in hooks.withLock({ $0.shutdown }) { await hook() }
+        await close()
+    }
+
+    /// Closes the connection at once. Whatever waits fails.
+    public func close() async { connector.stop(TelekinesisError(.cancelled, "the node was closed")) }
+
+    // MARK: Words with the hub
+
+    /// Calls a method of the hub.
+    func control<Request: Codable & Sendable>(_ selector: Selector, _ request: Request) async throws {
+        let reply = try await session.call(ControlCall.frame(selector, request), to: ControlCall.target)
+        try reply.throwError(decoder: decoder)
+    }
+
+    /// Calls a method of the hub that answers with a value.
+    func control<Request: Codable & Sendable, Answer: Codable>(
+        _ selector: Selector, _ request: Request, as: Answer.Type
+    ) async throws -> Answer {
+        let reply = try await session.call(ControlCall.frame(selector, request), to: ControlCall.target)
+        return try reply.decode(Answer.self, decoder: decoder)
+    }
+
+    /// Reads results; actors in them belong to this node.
+    var decoder: MessagePackDecoder { MessagePackDecoder() }
+}
+
+private func environment(_ name: String) -> String? {
+    guard let value = getenv(name) else { return nil }
+    let text = String(cString: value)
+    return text.isEmpty ? nil : text
+}

@@ -1,0 +1,138 @@
+public import Distributed
+internal import TelekinesisLink
+public import TelekinesisProtocol
+
+extension Node {
+    /// Finds an object by name.
+    ///
+    /// The proxy holds the name: it goes on working when the provider's process restarts and publishes again.
+    ///
+    /// - Parameters:
+    ///   - name: what the provider published.
+    ///   - type: the distributed actor's type, or the stub of a `@Resolvable` protocol: `$CounterService.self`.
+    ///   - patience: how long to wait until somebody publishes the name; by default not at all.
+    /// - Throws: ``TelekinesisError``: `noSuchName` or `noProvider`; `invalidUse` when the name stands for something else.
+    public func resolve<Act: DistributedActor>(
+        _ name: String, as type: Act.Type, waitingUpTo patience: Duration = .zero
+    ) async throws -> Act where Act.ActorSystem == Node {
+        let route = try await bind(name, .object, patience)
+        return try Act.resolve(id: ActorID(ActorTarget(.name(name), .route(route))), using: self)
+    }
+
+    /// Finds a published function.
+    ///
+    /// - Parameters:
+    ///   - name: what the provider published.
+    ///   - signature: the function's type, without `async throws`: `((Int, Int) -> Int).self`. Can be left out where the context gives it.
+    ///   - patience: how long to wait until somebody publishes the name; by default not at all.
+    /// - Throws: ``TelekinesisError``: `noSuchName` or `noProvider`; `invalidUse` when the name stands for something else.
+    public func function<Signature>(
+        _ name: String, as signature: Signature.Type = Signature.self, waitingUpTo patience: Duration = .zero
+    ) async throws -> RemoteFunction<Signature> {
+        let route = try await bind(name, .function, patience)
+        return RemoteFunction(RemoteFunctionCore(target: ActorTarget(.name(name), .route(route)), node: self))
+    }
+
+    /// A published class, of which instances can be made.
+    ///
+    /// Nothing is sent: whether the name exists shows when an instance is called.
+    ///
+    /// - Parameters:
+    ///   - name: what the provider published.
+    ///   - type: the type of the instances, or the stub of a `@Resolvable` protocol.
+    public func `class`<Object: DistributedActor>(_ name: String, of type: Object.Type = Object.self) -> RemoteClass<Object>
+    where Object.ActorSystem == Node {
+        RemoteClass(name: name, node: self)
+    }
+
+    /// What a published name says about itself: methods, types, signatures, straight from its provider's binary.
+    public func describe(_ name: String) async throws -> ServiceDescription {
+        let route = try await bind(name, nil, .zero)
+        var encoder = CallEncoder()
+        let frame = encoder.frame(selector: ObjectService.describe, signature: 0)
+        let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
+        return try reply.decode(ServiceDescription.self, decoder: decoder)
+    }
+
+    /// The published names that start with `prefix`, in order.
+    public func list(_ prefix: String = "") async throws -> [ListedName] {
+        var names: [ListedName] = []
+        while true {
+            let request = ListRequest(prefix: prefix, limit: 1000, after: names.last?.name)
+            let page = try await control(HubService.list, request, as: [ListedName].self)
+            names += page
+            if page.count < 1000 { return names }
+        }
+    }
+
+    /// Calls a method by name with arguments in words, each `value` or `label=value`; the provider, which knows the types, makes values of them.
+    ///
+    /// - Returns: the result as MessagePack.
+    public func call(_ name: String, method: String, words: [String]) async throws -> [UInt8] {
+        let route = try await bind(name, nil, .zero)
+        let frame = try CallEncoder.words(method: method, words)
+        let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
+        try reply.throwError(decoder: decoder)
+        return [UInt8](reply.body[1...])
+    }
+
+    /// Asks a provider whether it is there, without touching the object.
+    public func ping(_ name: String) async throws {
+        let route = try await bind(name, nil, .zero)
+        var encoder = CallEncoder()
+        let frame = encoder.frame(selector: ObjectService.ping, signature: 0)
+        let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
+        try reply.throwError(decoder: decoder)
+    }
+
+    /// Binds a name to a handle and waits for the hub's word about it.
+    private func bind(_ name: String, _ kind: ServiceKind?, _ patience: Duration) async throws -> NameRoute {
+        let name = try ServiceName(name)
+        let (route, _) = session.route(name)
+        let request = ResolveRequest(name: name, route: route.handle, wait: patience > .zero)
+        let answer: ResolveAnswer
+        do {
+            if patience > .zero {
+                answer = try await withDeadline(.after(patience)) { try await control(HubService.resolve, request, as: ResolveAnswer.self) }
+            } else {
+                answer = try await control(HubService.resolve, request, as: ResolveAnswer.self)
+            }
+        } catch let error as TelekinesisError where error.code == .deadlineExceeded && patience > .zero {
+            throw TelekinesisError(.noProvider, "nobody has published “\(name)” within \(patience)", ran: .no, cause: error)
+        }
+        if let kind, answer.kind != kind {
+            let advice =
+                switch answer.kind {
+                case .object: "resolve(_:as:)"
+                case .class: "class(_:of:)"
+                case .function: "function(_:as:)"
+                }
+            throw TelekinesisError(.invalidUse, "“\(name)” stands for \(answer.kind.withArticle): use \(advice)")
+        }
+        return route
+    }
+}
+
+extension ServiceKind {
+    var withArticle: String { self == .object ? "an object" : "a \(rawValue)" }
+}
+
+extension NodeSession {
+    /// The route of a name, and whether it is new and must be bound.
+    func route(_ name: ServiceName) -> (route: NameRoute, isNew: Bool) {
+        state.withLock { state in
+            if let known = state.routes.find(name) { return (known, false) }
+            return (state.routes.insert(name, session: self), true)
+        }
+    }
+
+    /// The last proxy of a name has gone.
+    func unbind(_ name: ServiceName, handle: UInt32) {
+        let isOpen = state.withLock { state in
+            state.routes.remove(name, handle: handle)
+            return if case .open = state.phase { true } else { false }
+        }
+        guard isOpen, let frame = try? ControlCall.frame(HubService.unbind, handle) else { return }
+        start(frame, to: ControlCall.target) { _ in }
+    }
+}

@@ -1,0 +1,118 @@
+public import Distributed
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// A class of another program, of which instances can be made there.
+///
+/// ```swift
+/// let makeCounter = node.class("demo/Counter", of: Counter.self)
+/// let mine = try makeCounter(123)
+/// print(try await mine.value)
+/// ```
+public struct RemoteClass<Object: DistributedActor>: Sendable where Object.ActorSystem == Node {
+    private let name: String
+    private let node: Node
+
+    init(name: String, node: Node) {
+        self.name = name
+        self.node = node
+    }
+
+    /// Makes an instance, without waiting: its construction travels with the first calls. It is released when its last proxy is gone.
+    ///
+    /// - Throws: ``TelekinesisError`` when the name is none or an argument cannot be encoded. A construction that fails at the provider fails the
+    ///   calls of the instance, with its error.
+    public func callAsFunction<each Argument: Codable & Sendable>(_ argument: repeat each Argument) throws -> Object {
+        var encoder = CallEncoder(withResultKey: true)
+        repeat try encoder.append(each argument)
+        let target = try node.session.create(ServiceName(name), &encoder)
+        return try Object.resolve(id: ActorID(target), using: node)
+    }
+}
+
+extension NodeSession {
+    /// Sends the construction of an instance on its way.
+    func create(_ name: ServiceName, _ encoder: inout CallEncoder) throws -> ActorTarget {
+        let key = ActorKey.random()
+        let instance = RemoteInstance(key: key, session: self)
+        let target = ActorTarget(.object(key), .remote, lease: instance)
+        instance.target.withLock { $0.target = target }
+        let (route, isNew) = route(name)
+        if isNew {
+            // The handle is bound by a word of its own in front of the construction: nothing waits for the answer.
+            let bind = try ControlCall.frame(HubService.resolve, ResolveRequest(name: name, route: route.handle, wait: false))
+            start(bind, to: ControlCall.target) { _ in }
+        }
+        let frame = encoder.frame(selector: ObjectService.create, signature: 0, resultKey: key)
+        start(frame, to: ActorTarget(.name(name.description), .route(route)), flags: .resultKey) { instance.settled($0) }
+        return target
+    }
+}
+
+/// An instance that this node has made elsewhere. It is released when its last proxy is gone, or as soon afterwards as its place is known.
+final class RemoteInstance: Lease {
+    struct State {
+        weak var target: ActorTarget?
+        var node: NodeID?
+        var failure: TelekinesisError?
+        var hasEnded = false
+    }
+
+    let target = Mutex(State())
+    private let key: ActorKey
+    private let session: NodeSession
+
+    init(key: ActorKey, session: NodeSession) {
+        self.key = key
+        self.session = session
+    }
+
+    /// Why the construction failed; `nil` when it did not.
+    var failure: TelekinesisError? { target.withLock { $0.failure } }
+
+    /// The construction has succeeded or failed.
+    func settled(_ result: Result<Reply, TelekinesisError>) {
+        if let error = result.failure {
+            target.withLock { $0.failure = error }
+            return
+        }
+        guard case .success(let reply) = result else { return }
+        let (proxy, hasEnded) = target.withLock { state in
+            state.node = reply.source
+            return (state.target, state.hasEnded)
+        }
+        proxy?.node = reply.source
+        session.send(FrameWriter.forget(key))
+        if hasEnded { release(at: reply.source) }
+    }
+
+    /// The last proxy has gone.
+    func end() {
+        let node = target.withLock { state in
+            state.hasEnded = true
+            return state.node
+        }
+        if let node { release(at: node) }
+    }
+
+    private func release(at node: NodeID) { session.send(FrameWriter.release(key, of: node, count: 1)) }
+}
+
+extension ActorTarget {
+    /// A reply as its caller should see it: where the object was never made, the reason is that of its construction.
+    func explained(_ reply: Reply) throws -> Reply {
+        guard reply.flags.contains(.isError), let instance = lease as? RemoteInstance, let failure = instance.failure else { return reply }
+        var error = failure
+        error.ran = .no
+        throw error
+    }
+}
+
+extension NodeSession {
+    /// Sends a frame that expects no answer, if there is a connection.
+    func send(_ frame: [UInt8]) {
+        guard let link = state.withLock({ $0.phase.link }) else { return }
+        link.send(frame)
+    }
+}
