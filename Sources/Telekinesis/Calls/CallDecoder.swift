@@ -19,7 +19,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
     }
 
     /// Substitutions never travel: methods with generic parameters are not called remotely.
-    public mutating func decodeGenericSubstitutions() -> [any Any.Type] { [] }
+    public mutating func decodeGenericSubstitutions() throws -> [any Any.Type] { [] }
 
     /// The next argument.
     ///
@@ -38,8 +38,8 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
     }
 
     /// Always nil: the method table knows the type.
-    public mutating func decodeErrorType() -> (any Any.Type)? { nil }
+    public mutating func decodeErrorType() throws -> (any Any.Type)? { nil }
 
     /// Always nil: the method table knows the type.
-    public mutating func decodeReturnType() -> (any Any.Type)? { nil }
+    public mutating func decodeReturnType() throws -> (any Any.Type)? { nil }
 }

@@ -49,13 +49,13 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     }
 
     /// Nothing to note: the provider knows the error type.
-    public mutating func recordErrorType<E: Error>(_ type: E.Type) {}
+    public mutating func recordErrorType<E: Error>(_ type: E.Type) throws {}
 
     /// Nothing to note: the provider knows the result type.
-    public mutating func recordReturnType<R: Codable>(_ type: R.Type) {}
+    public mutating func recordReturnType<R: Codable>(_ type: R.Type) throws {}
 
     /// Nothing is left to do.
-    public mutating func doneRecording() {}
+    public mutating func doneRecording() throws {}
 
     /// The bytes of the whole frame, its head still empty.
     mutating func frame(selector: Selector, signature: UInt32, resultKey: ActorKey? = nil, encoding: Encoding = .messagePack) -> [UInt8] {

@@ -10,7 +10,7 @@ enum LocalCall {
         var writer = ReplyWriter.start()
         var flags: ReplyFlags = []
         do {
-            let head = try body.withUnsafeBytes { (bytes) throws(TelekinesisError) in try CallBody(parsing: bytes, flags: []) }
+            let head = try CallBody(parsing: body, flags: [])
             let table = try MethodTable.of(type(of: object))
             try await IncomingCall.execute(on: object, table, head: head, body: body, into: &writer)
         } catch {

@@ -15,7 +15,8 @@ extension Reply {
     /// The error in it, as it travelled.
     private var wireError: WireError? {
         guard flags.contains(.isError), body.first == Encoding.messagePack.rawValue else { return nil }
-        return try? MessagePackDecoder().decode(WireError.self, from: body[1...])
+        var reader = MessagePackReader(body, in: 1..<body.count)
+        return try? MessagePackDecoder().decode(WireError.self, from: &reader)
     }
 
     /// The error in it.
@@ -36,7 +37,8 @@ extension Reply {
             throw TelekinesisError(.badResult, "the result is in an encoding that is not known here", ran: .yes)
         }
         do {
-            return try decoder.decode(type, from: body[1...])
+            var reader = MessagePackReader(body, in: 1..<body.count)
+            return try decoder.decode(type, from: &reader)
         } catch {
             throw TelekinesisError(.badResult, "the result cannot be read as \(type): \(error)", ran: .yes, cause: error)
         }

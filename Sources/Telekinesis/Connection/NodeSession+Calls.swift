@@ -1,4 +1,5 @@
 internal import Reactor
+internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
 

@@ -122,11 +122,18 @@ final class NodeSession: FrameReceiver {
 
     // MARK: The end of a link
 
+    /// Who is to be told that a link has ended.
+    private struct End {
+        var lost: [(id: CallID, entry: PendingCalls.Entry)] = []
+        var opened: CheckedContinuation<Void, any Error>?
+        var linkEnded: CheckedContinuation<TelekinesisError, Never>?
+    }
+
     func ended(_ link: any FrameLink, _ reason: TelekinesisError) {
-        let (lost, opened, ended) = state.withLock { state in
+        let end = state.withLock { state -> End in
             switch state.phase {
             case .shakingHands(let current, _), .opening(let current), .open(let current), .draining(let current):
-                guard current === link else { return ([], nil, nil) }
+                guard current === link else { return End() }
             case .connecting, .stopped: break
             }
             if case .stopped = state.phase {} else { state.phase = .connecting }
@@ -134,19 +141,15 @@ final class NodeSession: FrameReceiver {
             state.uploads = [:]
             let held = Set(state.held.map(\.id))
             state.held += state.order.removeAll().filter { !held.contains($0.id) }
-            let waiting = Set(state.held.map(\.id))
-            let lost = state.pending.removeAll { $0.wasSent }.filter { !waiting.contains($0.id) }
-            defer {
-                state.opened = nil
-                state.linkEnded = nil
-            }
-            return (lost, state.opened, state.linkEnded)
+            for call in state.held { _ = try? state.pending.update(call.id) { $0.wasSent = false } }
+            return End(
+                lost: state.pending.removeAll { $0.wasSent }, opened: state.opened.take(), linkEnded: state.linkEnded.take())
         }
         incoming.linkEnded()
         let error = TelekinesisError(.disconnected, "the connection to the hub was lost: \(reason.message)", ran: .maybe, cause: reason)
-        for (_, entry) in lost { entry.completion.resume(.failure(error)) }
-        opened?.resume(throwing: reason)
-        ended?.resume(returning: reason)
+        for (_, entry) in end.lost { entry.completion.resume(.failure(error)) }
+        end.opened?.resume(throwing: reason)
+        end.linkEnded?.resume(returning: reason)
     }
 
     /// Ends the session for good. Everything that waits fails.

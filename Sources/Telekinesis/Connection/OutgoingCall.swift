@@ -17,7 +17,7 @@ struct OutgoingCall: Sendable {
         let firstSize = min(bytes.count, headSize + FrameHead.maximumBody)
         if firstSize < bytes.count { flags.insert(.more) }
         let remaining = deadline == .max ? UInt32.max : UInt32(clamping: min((deadline - min(now, deadline)) / 1_000_000, UInt64(UInt32.max - 1)))
-        let (peer, address): (NodeID, CallTarget) =
+        let (peer, address): (NodeID, CallAddress) =
             switch target.place {
             case .route(let route): (.hub, .route(route.handle))
             case .local, .remote: (target.node, .key(target.key ?? .control))

@@ -63,7 +63,7 @@ struct GivenArguments {
     private(set) var name = ""
     private var values: [(label: String?, range: Range<Int>)] = []
     private var bytes: [UInt8]
-    private let mode: MessagePackDecoder.Mode
+    private let origin: MessagePackDecoder.Origin
 
     /// Takes the arguments of a call apart.
     ///
@@ -79,11 +79,11 @@ struct GivenArguments {
             switch head.encoding {
             case .messagePack:
                 bytes = body
-                mode = .strict
+                origin = .native
                 var reader = MessagePackReader(body, in: start..<body.count)
                 for _ in 0..<head.argumentCount { try append(&reader) }
             case .json:
-                mode = .fromJSON
+                origin = .json
                 bytes = try JSONText.toMessagePack(body[start...])
                 var reader = MessagePackReader(bytes)
                 if case .map(let count) = try reader.peekHead() {
@@ -97,7 +97,7 @@ struct GivenArguments {
                 }
                 try reader.finish()
             case .words:
-                mode = .fromWords
+                origin = .words
                 bytes = body
                 var reader = MessagePackReader(body, in: start..<body.count)
                 for _ in 0..<(try reader.readArrayHeader()) { try append(&reader) }
@@ -147,8 +147,6 @@ struct GivenArguments {
             guard let place else { throw TelekinesisError(.badArguments, "\(signature): the argument “\(label)” is missing") }
             ordered += bytes[values[free.remove(at: place)].range]
         }
-        var decoder = MessagePackDecoder()
-        decoder.mode = mode
-        return CallDecoder(MessagePackReader(ordered), count: labels.count, decoder: decoder)
+        return CallDecoder(MessagePackReader(ordered), count: labels.count, decoder: MessagePackDecoder(origin: origin))
     }
 }

@@ -54,7 +54,7 @@ final class IncomingCalls: Sendable {
     private func accept(_ frame: Frame, body: [UInt8], _ id: IncomingCall.ID, on link: any FrameLink) {
         do throws(TelekinesisError) {
             let flags = CallFlags(rawValue: frame.flags)
-            let head = try body.withUnsafeBytes { (bytes) throws(TelekinesisError) in try CallBody(parsing: bytes, flags: flags) }
+            let head = try CallBody(parsing: body, flags: flags)
             let deadline = frame.remaining == .max ? nil : CallScope.now + UInt64(frame.remaining) * 1_000_000
             let key = frame.key
             while true {

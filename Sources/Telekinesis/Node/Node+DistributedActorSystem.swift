@@ -112,9 +112,9 @@ public struct UnusedResultHandler: DistributedTargetInvocationResultHandler {
     public typealias SerializationRequirement = any Codable
 
     /// Not called.
-    public func onReturn<Success: Codable>(value: Success) {}
+    public func onReturn<Success: Codable>(value: Success) async throws {}
     /// Not called.
-    public func onReturnVoid() {}
+    public func onReturnVoid() async throws {}
     /// Not called.
-    public func onThrow<Err: Error>(error: Err) {}
+    public func onThrow<Err: Error>(error: Err) async throws {}
 }

@@ -1,4 +1,4 @@
-public import Distributed
+internal import Distributed
 internal import Glibc
 internal import MessagePack
 public import Reactor
@@ -51,7 +51,7 @@ public final class Node: Sendable {
         if configuration == nil, let file = environment("TK_SECRET_FILE") { settings.credentials = [try SharedSecret(file: file)] }
         let group: EventLoopGroup
         do {
-            group = try EventLoopGroup(loops: 1, polling: settings.polling ? .adaptive : .off)
+            group = try EventLoopGroup(loops: 1, polling: settings.polling ? .upTo(nanoseconds: 50_000) : .off)
         } catch {
             throw TelekinesisError(.internalError, "no event loop could be started: \(error)", cause: error)
         }

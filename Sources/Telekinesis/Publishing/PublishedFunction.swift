@@ -15,7 +15,9 @@ struct PublishedFunction: Sendable {
     static func erase<each Argument: Codable & Sendable, Output: Codable & Sendable>(
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Output
     ) -> PublishedFunction {
-        PublishedFunction(description: describe((repeat each Argument).self, result: "\(Output.self)")) { decoder in
+        var parameters: [String] = []
+        repeat parameters.append(String(describing: (each Argument).self))
+        return PublishedFunction(description: describe(parameters, result: "\(Output.self)")) { decoder in
             let arguments = (repeat try decoder.decodeNextArgument() as each Argument)
             let result = try await body(repeat each arguments)
             return { try MessagePackEncoder().encode(result, into: &$0) }
@@ -26,16 +28,17 @@ struct PublishedFunction: Sendable {
     static func eraseVoid<each Argument: Codable & Sendable>(
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
     ) -> PublishedFunction {
-        PublishedFunction(description: describe((repeat each Argument).self, result: "Void")) { decoder in
+        var parameters: [String] = []
+        repeat parameters.append(String(describing: (each Argument).self))
+        return PublishedFunction(description: describe(parameters, result: "Void")) { decoder in
             let arguments = (repeat try decoder.decodeNextArgument() as each Argument)
             try await body(repeat each arguments)
             return { $0.writeNil() }
         }
     }
 
-    static func describe<each Argument>(_ types: (repeat each Argument).Type, name: String = "call", result: String) -> MethodDescription {
-        var parameters: [String] = []
-        repeat parameters.append("\((each Argument).self)")
+    /// Describes a function whose parameters have no labels.
+    static func describe(_ parameters: [String], name: String = "call", result: String) -> MethodDescription {
         let labels = parameters.map { _ in "_" }
         return MethodDescription(
             name: "\(name)(\(labels.map { $0 + ":" }.joined()))", signature: "(\(parameters.joined(separator: ", "))) -> \(result)",

@@ -1,4 +1,5 @@
 public import Distributed
+internal import Synchronization
 internal import TelekinesisLink
 public import TelekinesisProtocol
 

@@ -81,6 +81,16 @@ public struct CallBody: Sendable {
         argumentsStart = offset + Self.fixedSize
     }
 
+    /// Takes a body apart that was kept.
+    ///
+    /// - Throws: `badArguments` when it is cut short or names an unknown encoding.
+    public init(parsing body: [UInt8], flags: CallFlags) throws(TelekinesisError) {
+        let result = body.withUnsafeBytes { bytes in
+            Result { () throws(TelekinesisError) in try CallBody(parsing: bytes, flags: flags) }
+        }
+        self = try result.get()
+    }
+
     /// Writes selector, signature, encoding and count at the start of `memory`.
     @inline(__always)
     public static func writeFixed(

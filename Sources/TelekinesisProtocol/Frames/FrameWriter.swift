@@ -13,7 +13,7 @@ public enum FrameWriter {
 
     /// Writes the head of a call over the first 48 bytes of a frame.
     public static func call(
-        over frame: UnsafeMutableRawBufferPointer, flags: CallFlags, peer: NodeID, call: CallID, target: CallTarget, remaining: UInt32
+        over frame: UnsafeMutableRawBufferPointer, flags: CallFlags, peer: NodeID, call: CallID, target: CallAddress, remaining: UInt32
     ) {
         var flags = flags
         head(frame, type: .call, flags: 0, peer: peer, call: call)
@@ -101,7 +101,7 @@ public enum FrameWriter {
 }
 
 /// What a call is addressed to.
-public enum CallTarget: Hashable, Sendable {
+public enum CallAddress: Hashable, Sendable {
     /// An object.
     case key(ActorKey)
     /// Whatever serves the name that the caller bound to this handle.
