@@ -43,7 +43,8 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
         } catch let error as TelekinesisError {
             throw error
         } catch {
-            throw TelekinesisError(.badArguments, "the argument \(label ?? "number \(count + 1)") cannot be encoded: \(error)", cause: error)
+            throw TelekinesisError(
+                .badArguments, "the argument \(label ?? "number \(count + 1)") cannot be encoded: \(error)", cause: error)
         }
         count += 1
     }

@@ -48,7 +48,8 @@ struct PendingCalls: ~Copyable {
     mutating func finish(_ id: CallID) -> Entry? { entries.removeValue(forKey: id) }
 
     /// Changes a call that still awaits its answer.
-    mutating func update<Result>(_ id: CallID, _ body: (inout Entry) throws(TelekinesisError) -> Result) throws(TelekinesisError) -> Result? {
+    mutating func update<Result>(_ id: CallID, _ body: (inout Entry) throws(TelekinesisError) -> Result) throws(TelekinesisError) -> Result?
+    {
         guard var entry = entries.removeValue(forKey: id) else { return nil }
         defer { entries[id] = entry }
         return try body(&entry)

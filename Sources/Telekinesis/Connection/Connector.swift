@@ -107,7 +107,8 @@ final class Connector: Sendable {
         if error is CancellationError { return error }
         guard case .url(let url) = address else { return error }
         return TelekinesisError(
-            .unreachable, "the hub at \(url) cannot be reached: is it running? Start one with `tk hub`, or set TK_HUB. (\(error))", cause: error)
+            .unreachable, "the hub at \(url) cannot be reached: is it running? Start one with `tk hub`, or set TK_HUB. (\(error))",
+            cause: error)
     }
 
     private func sleep(_ nanoseconds: UInt64) async throws { try await Self.sleep(nanoseconds, on: session.loop) }

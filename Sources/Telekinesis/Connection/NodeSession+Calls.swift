@@ -33,7 +33,10 @@ extension NodeSession {
     }
 
     /// Sends a call; `completion` hears the answer on whatever thread brings it.
-    func start(_ frame: [UInt8], to target: ActorTarget, flags: CallFlags = [], completion: @escaping @Sendable (Result<Reply, TelekinesisError>) -> Void) {
+    func start(
+        _ frame: [UInt8], to target: ActorTarget, flags: CallFlags = [],
+        completion: @escaping @Sendable (Result<Reply, TelekinesisError>) -> Void
+    ) {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
         let (deadline, wasChosen) = CallScope.current.deadline(at: loop.now)
         let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, bytes: frame)

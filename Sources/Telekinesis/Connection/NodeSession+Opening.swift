@@ -99,7 +99,8 @@ extension NodeSession {
         control(HubService.publish, publication.request, on: link) { [weak self] result in
             guard let self else { return }
             guard let error = result.failure, publications.contains(publication) else { return }
-            configuration.logger.warning("a name could not be published again", ["name": publication.name.description, "error": "\(error)"])
+            configuration.logger.warning(
+                "a name could not be published again", ["name": publication.name.description, "error": "\(error)"])
             guard error.code == .nameTaken || error.code == .overloaded else { return }
             _ = loop.schedule(after: 2_000_000_000) { [weak self] in
                 guard let self, let link = state.withLock({ $0.phase.link }), publications.contains(publication) else { return }

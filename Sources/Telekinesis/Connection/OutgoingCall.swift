@@ -16,7 +16,8 @@ struct OutgoingCall: Sendable {
         let headSize = FrameType.call.headSize
         let firstSize = min(bytes.count, headSize + FrameHead.maximumBody)
         if firstSize < bytes.count { flags.insert(.more) }
-        let remaining = deadline == .max ? UInt32.max : UInt32(clamping: min((deadline - min(now, deadline)) / 1_000_000, UInt64(UInt32.max - 1)))
+        let remaining =
+            deadline == .max ? UInt32.max : UInt32(clamping: min((deadline - min(now, deadline)) / 1_000_000, UInt64(UInt32.max - 1)))
         let (peer, address): (NodeID, CallAddress) =
             switch target.place {
             case .route(let route): (.hub, .route(route.handle))

@@ -35,7 +35,8 @@ enum ArgumentBinding {
     static func refusal(_ error: TelekinesisError, of method: Method, callerSignature: UInt32) -> Refusal {
         guard error.code == .badArguments, callerSignature != 0, callerSignature != method.signatureHash else { return Refusal(error) }
         return Refusal(
-            .incompatible, "the caller was built against another signature of \(method.wireName); here it is \(method.signature). \(error.message)")
+            .incompatible,
+            "the caller was built against another signature of \(method.wireName); here it is \(method.signature). \(error.message)")
     }
 
     /// The arguments of a function or an initialiser.

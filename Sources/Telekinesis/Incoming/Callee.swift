@@ -25,7 +25,8 @@ final class Callee: Sendable {
             ServiceDescription(kind: .function, type: function.description.signature, methods: [function.description])
         case .factory(let factory):
             ServiceDescription(
-                kind: .class, type: factory.table.typeName, methods: factory.table.methods.map(\.description), initializer: factory.initializer)
+                kind: .class, type: factory.table.typeName, methods: factory.table.methods.map(\.description),
+                initializer: factory.initializer)
         }
     }
 }
@@ -41,9 +42,11 @@ struct PublishedClass: Sendable {
     static func erase<each Argument: Codable & Sendable, Object: DistributedActor>(
         _ factory: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Object
     ) throws -> PublishedClass {
-        PublishedClass(
-            table: try MethodTable.of( Object.self),
-            initializer: PublishedFunction.describe((repeat each Argument).self, name: "init", result: "\(Object.self)")
+        var parameters: [String] = []
+        repeat parameters.append(String(describing: (each Argument).self))
+        return PublishedClass(
+            table: try MethodTable.of(Object.self),
+            initializer: PublishedFunction.describe(parameters, name: "init", result: String(describing: Object.self))
         ) { decoder in
             let arguments = (repeat try decoder.decodeNextArgument() as each Argument)
             return try await factory(repeat each arguments)

@@ -80,10 +80,11 @@ final class Dispatcher: Sendable {
             }
             perform(wake)
             if !stays { continuation.resume(returning: false) }
-        } && state.withLock { state in
-            state.wakeIsDue = false
-            return true
         }
+            && state.withLock { state in
+                state.wakeIsDue = false
+                return true
+            }
     }
 }
 

@@ -62,7 +62,8 @@ final class IncomingCalls: Sendable {
                 let callee: Callee?
                 switch lookup {
                 case .missing:
-                    throw TelekinesisError(.noSuchObject, "no object has the key \(key.redacted) here: it was released, or its process restarted")
+                    throw TelekinesisError(
+                        .noSuchObject, "no object has the key \(key.redacted) here: it was released, or its process restarted")
                 case .failed(let error): throw error
                 case .pending: callee = nil
                 case .ready(let ready): callee = ready
@@ -214,7 +215,9 @@ final class IncomingCalls: Sendable {
         let transfer = IncomingTransfer([UInt8](frame.body), limit: configuration.maximumValue)
         let head = [UInt8](frame.bytes.prefix(FrameType.call.headSize))
         let fits = state.withLock { state -> Bool in
-            guard state.uploadedBytes + frame.body.count <= configuration.maximumPartialBytes, state.uploads[id] == nil else { return false }
+            guard state.uploadedBytes + frame.body.count <= configuration.maximumPartialBytes, state.uploads[id] == nil else {
+                return false
+            }
             state.uploads[id] = (head, transfer)
             state.uploadedBytes += frame.body.count
             return true

@@ -33,7 +33,8 @@ final class Publications: Sendable {
         }
         guard isNew else {
             throw TelekinesisError(
-                .invalidUse, "this node has published something as “\(publication.name)” already: withdraw it first, or choose another name")
+                .invalidUse, "this node has published something as “\(publication.name)” already: withdraw it first, or choose another name"
+            )
         }
     }
 

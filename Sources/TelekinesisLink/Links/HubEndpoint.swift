@@ -1,3 +1,4 @@
+public import Reactor
 public import TelekinesisProtocol
 
 /// A hub in this process that a node can join without a connection.
@@ -7,4 +8,7 @@ public protocol HubEndpoint: AnyObject, Sendable {
     ///
     /// - Throws: `draining` when the hub takes nobody in any more.
     func join() throws(TelekinesisError) -> LocalLink
+
+    /// The loops on which the hub works. A node that joins works there too, so that a call is handed over without a hop.
+    var eventLoops: EventLoopGroup { get }
 }
