@@ -1,0 +1,96 @@
+import Testing
+
+@testable import TelekinesisProtocol
+
+@Suite struct LanesTests {
+    static func frame(_ size: Int, call: CallID) -> [UInt8] {
+        FrameWriter.frame(.data, call: call, body: [UInt8](repeating: 7, count: size - 32))
+    }
+
+    /// The call ids of the frames in a message, in order, and the number of its first frame.
+    static func read(_ next: (message: [UInt8], start: Int)?) throws -> (calls: [CallID], first: UInt64, received: UInt64) {
+        let queued = try #require(next)
+        #expect(queued.start == 16)
+        let bytes = Array(queued.message[queued.start...])
+        return try bytes.withUnsafeBytes { memory in
+            let head = try Batch.head(of: memory)
+            var rest = UnsafeRawBufferPointer(rebasing: memory[Batch.headSize...])
+            var calls: [CallID] = []
+            while !rest.isEmpty {
+                let frame = try Frame(checking: rest)
+                calls.append(frame.call)
+                rest = UnsafeRawBufferPointer(rebasing: rest[frame.bytes.count...])
+            }
+            return (calls, head.first, head.received)
+        }
+    }
+
+    @Test func framesLeaveInOneNumberedMessage() throws {
+        var lanes = Lanes(transportHeadroom: 16)
+        for call in 1...3 { Self.frame(100, call: CallID(call)).withUnsafeBytes { lanes.append($0, to: .urgent) } }
+        #expect(lanes.queuedBytes == 300)
+        let message = try Self.read(lanes.next(received: 5))
+        #expect(message.calls == [1, 2, 3])
+        #expect(message.first == 0)
+        #expect(message.received == 5)
+        #expect(lanes.isEmpty)
+        #expect(lanes.next(received: 5) == nil)
+        Self.frame(100, call: 4).withUnsafeBytes { lanes.append($0, to: .urgent) }
+        do {
+            let message = try Self.read(lanes.next(received: 0))
+            #expect(message.first == 3)
+        }
+    }
+
+    @Test func urgentFrameOvertakesABulkTransferAfterAtMost64KiB() throws {
+        var lanes = Lanes(transportHeadroom: 16)
+        for call in 1...64 { Self.frame(32 * 1024, call: CallID(call)).withUnsafeBytes { lanes.append($0, to: .bulk) } }
+        do {
+            let message = try Self.read(lanes.next(received: 0))
+            #expect(message.calls == [1, 2])
+        }
+        Self.frame(64, call: 1000).withUnsafeBytes { lanes.append($0, to: .urgent) }
+        do {
+            let message = try Self.read(lanes.next(received: 0))
+            #expect(message.calls == [1000])
+        }
+        do {
+            let message = try Self.read(lanes.next(received: 0))
+            #expect(message.calls == [3, 4])
+        }
+    }
+
+    @Test func bulkIsNotStarvedByUrgentFrames() throws {
+        var lanes = Lanes(transportHeadroom: 16)
+        Self.frame(1024, call: 7).withUnsafeBytes { lanes.append($0, to: .bulk) }
+        var order: [CallID] = []
+        for _ in 0..<4 {
+            Self.frame(64, call: 1).withUnsafeBytes { lanes.append($0, to: .urgent) }
+            order += try Self.read(lanes.next(received: 0)).calls
+        }
+        #expect(order.contains(7))
+    }
+
+    @Test func aMessageHoldsAtMost64KiBAndOneFrame() throws {
+        var lanes = Lanes(transportHeadroom: 16)
+        for call in 0..<40 { Self.frame(60 * 1024, call: CallID(call)).withUnsafeBytes { lanes.append($0, to: .urgent) } }
+        var calls: [CallID] = []
+        while let queued = lanes.next(received: 0) {
+            #expect(queued.message.count - queued.start <= 64 * 1024 + FrameHead.maximumFrame + Batch.headSize)
+            let message = try Self.read(queued)
+            #expect(message.first == UInt64(calls.count))
+            calls += message.calls
+        }
+        #expect(calls == (0..<40).map { CallID($0) })
+    }
+
+    @Test func patchChangesOnlyTheQueuedCopy() throws {
+        var lanes = Lanes(transportHeadroom: 16)
+        let frame = FrameTests.callFrame()
+        frame.withUnsafeBytes { lanes.append($0, to: .urgent, patch: FramePatch(peer: NodeID(rawValue: 99))) }
+        let next = lanes.next(received: 0)
+        let queued = try #require(next)
+        try look(queued.message[(queued.start + Batch.headSize)...]) { #expect($0.peer == NodeID(rawValue: 99)) }
+        try look(frame) { #expect($0.peer == NodeID(rawValue: 7)) }
+    }
+}
