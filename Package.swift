@@ -47,7 +47,10 @@ let package = Package(
         tests("WebSocketTests", ["WebSocket", "HTTP"]),
         tests("TelekinesisProtocolTests", ["TelekinesisProtocol", "MessagePack"]),
         tests("TelekinesisLinkTests", ["TelekinesisLink", "TelekinesisProtocol", "WebSocket", "HTTP", "Reactor"]),
-        tests("TelekinesisTests", ["Telekinesis", "TelekinesisProtocol", "MessagePack", "Reactor"]),
+        .target(
+            name: "MethodFixtures", dependencies: ["Telekinesis", "TelekinesisProtocol"], path: "Tests/MethodFixtures", swiftSettings: strict),
+        tests("TelekinesisTests", ["Telekinesis", "TelekinesisProtocol", "MessagePack", "Reactor", "MethodFixtures"]),
+        .testTarget(name: "NonsendingTests", swiftSettings: strict + [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]),
         tests("TelekinesisHubTests", ["TelekinesisHub", "TelekinesisLink", "TelekinesisProtocol", "MessagePack", "Reactor"]),
         tests("EndToEndTests", ["Telekinesis", "TelekinesisHub", "Reactor"]),
     ]

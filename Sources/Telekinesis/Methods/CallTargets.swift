@@ -47,7 +47,7 @@ package enum CallTargets {
         return identifier.withUTF8 { find($0) }
     }
 
-    private static func find(_ bytes: UnsafeBufferPointer<UInt8>) -> CallTarget? {
+    static func find(_ bytes: UnsafeBufferPointer<UInt8>) -> CallTarget? {
         let address = UInt(bitPattern: bytes.baseAddress)
         // Literals are close together: the multiplication spreads them (Knuth, The Art of Computer Programming 6.4, multiplicative hashing).
         let first = Int(truncatingIfNeeded: (address &* 0x9e37_79b9_7f4a_7c15) >> 40)

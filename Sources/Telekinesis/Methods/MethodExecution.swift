@@ -18,10 +18,10 @@ package enum MethodFailure: Error {
 }
 
 /// What is made once per method so that a call looks up, demangles and casts nothing.
-struct Preparation: Sendable {
+final class Preparation: Sendable {
     /// The accessor's address, as a number because pointers are not Sendable.
     let accessor: UInt
-    /// The metadata of the parameters' types, one after the other, kept for ever: there is one table per type.
+    /// Where the metadata of the parameters' types stand one after the other.
     let argumentTypes: UInt
     /// How to keep and write the result.
     let result: ResultType
@@ -39,6 +39,8 @@ struct Preparation: Sendable {
         func decoder<A: DistributedActor>(_: A.Type) -> any Any.Type { A.ActorSystem.InvocationDecoder.self }
         decoderType = ObjectIdentifier(decoder(actorType))
     }
+
+    deinit { UnsafeMutableRawPointer(bitPattern: argumentTypes)?.deallocate() }
 }
 
 extension Method {

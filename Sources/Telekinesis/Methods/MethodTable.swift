@@ -6,6 +6,7 @@ internal import Synchronization
 ///
 /// A table is made once per type from what the compiler left in the binary (``AccessibleFunctions``). It has the methods declared in the type and in its
 /// extensions, in whatever module. Methods that a protocol extension gives are not in it, because their thunks are generic over the actor: declare them in the actor.
+/// Access levels are not in the binary: a `private distributed func` can be called like any other.
 ///
 /// **Names.** A method is found by the selector of its wire name, `increment(by:)`, and by that of the name with types, `increment(by:)(Int)`. Types are
 /// written as people do, `[Int]` and `Int?`, with their module unless it is `Swift`. Where a type has two methods of one wire name, the caller's signature

@@ -33,8 +33,11 @@ struct ThunkName: Equatable {
     /// Demangles and takes apart a thunk's name; `nil` when it is not the name of a distributed thunk.
     init?(mangled: UnsafeBufferPointer<UInt8>) {
         // The compiler's mark for a distributed thunk; without it there is nothing to demangle.
-        guard mangled.count > 6, mangled.suffix(2).elementsEqual("TE".utf8), let start = mangled.baseAddress else { return nil }
-        guard let text = demangle(start, mangled.count, nil, nil, 0) else { return nil }
+        guard mangled.suffix(2).elementsEqual("TE".utf8) else { return nil }
+        // The runtime reads the name up to a zero, whatever length it is given.
+        guard let text = String(decoding: mangled, as: UTF8.self).withCString({ demangle($0, mangled.count, nil, nil, 0) }) else {
+            return nil
+        }
         defer { text.deallocate() }
         self.init(demangled: String(cString: text))
     }
@@ -92,6 +95,6 @@ extension String {
 
 @_silgen_name("swift_demangle")
 private func demangle(
-    _ name: UnsafePointer<UInt8>, _ length: Int, _ output: UnsafeMutablePointer<CChar>?, _ outputLength: UnsafeMutablePointer<Int>?,
+    _ name: UnsafePointer<CChar>, _ length: Int, _ output: UnsafeMutablePointer<CChar>?, _ outputLength: UnsafeMutablePointer<Int>?,
     _ flags: UInt32
 ) -> UnsafeMutablePointer<CChar>?
