@@ -1,0 +1,51 @@
+import Foundation
+import MessagePack
+import Testing
+
+@testable import TelekinesisProtocol
+
+/// The byte examples of Design/protocol.md are what this code writes.
+@Suite struct DocumentTests {
+    /// The bytes of an example of the document.
+    static func example(_ name: String) throws -> [UInt8] {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "Design/protocol.md")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let after = try #require(text.components(separatedBy: "<!-- example: \(name) -->\n```text\n").dropFirst().first)
+        let block = try #require(after.components(separatedBy: "```").first)
+        return try block.split(whereSeparator: \.isWhitespace).map { try #require(UInt8($0, radix: 16), "\($0)") }
+    }
+
+    /// Bytes as the document shows them.
+    static func hexadecimal(_ bytes: [UInt8]) -> String {
+        bytes.enumerated().map { ($0 % 16 == 0 ? "\n" : $0 % 8 == 0 ? "  " : " ") + String(format: "%02x", $1) }.joined()
+    }
+
+    @Test func callIsAsDocumented() throws {
+        var bytes = [UInt8](repeating: 0, count: FrameType.call.headSize + CallBody.fixedSize) + [5]
+        bytes.withUnsafeMutableBytes {
+            FrameWriter.call(over: $0, flags: [], peer: .hub, call: 3, target: .route(1), remaining: 30_000)
+            CallBody.writeFixed(
+                UnsafeMutableRawBufferPointer(rebasing: $0[FrameType.call.headSize...]),
+                selector: Selector(wireName: "increment(by:)").rawValue, signature: 0, encoding: .messagePack, argumentCount: 1)
+        }
+        #expect(try Self.example("call") == bytes, "\(Self.hexadecimal(bytes))")
+    }
+
+    @Test func replyIsAsDocumented() throws {
+        var bytes = [UInt8](repeating: 0, count: FrameHead.size) + [Encoding.messagePack.rawValue, 105]
+        bytes.withUnsafeMutableBytes {
+            FrameWriter.reply(over: $0, flags: [], peer: NodeID(rawValue: 0x1122_3344_5566_7788), call: 3)
+        }
+        #expect(try Self.example("reply") == bytes, "\(Self.hexadecimal(bytes))")
+    }
+
+    @Test func firstMessageIsAsDocumented() throws {
+        let hello = NodeHello(agent: "example", nonce: [UInt8](repeating: 1, count: 16), methods: [], ticket: nil, maximumValue: nil)
+        var lanes = Lanes(transportHeadroom: 0)
+        try NodeHandshake(hello, credentials: [OpenAccess()]).start().withUnsafeBytes { lanes.append($0, to: .urgent) }
+        let next = lanes.next(received: 0)
+        let message = try #require(next).message
+        #expect(try Self.example("hello") == message, "\(Self.hexadecimal(message))")
+    }
+}
