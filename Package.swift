@@ -27,9 +27,10 @@ let package = Package(
     ],
     targets: [
         .target(name: "CSystem"),
+        .target(name: "CAllocations"),
         module("Reactor", ["CSystem"]),
         module("MessagePack"),
-        module("JSONText"),
+        module("JSONText", ["MessagePack"]),
         module("HTTP"),
         module("WebSocket", ["HTTP"]),
         module("TelekinesisProtocol", ["MessagePack"]),
@@ -37,7 +38,7 @@ let package = Package(
         module("Telekinesis", ["TelekinesisLink", "TelekinesisProtocol", "MessagePack", "JSONText", "Reactor", "CSystem"]),
         module("TelekinesisHub", ["TelekinesisLink", "TelekinesisProtocol", "MessagePack", "JSONText", "HTTP", "Reactor", "CSystem"]),
         .executableTarget(
-            name: "tk", dependencies: ["Telekinesis", "TelekinesisHub", "MessagePack", "JSONText", "Reactor", "CSystem"],
+            name: "tk", dependencies: ["Telekinesis", "TelekinesisHub", "MessagePack", "JSONText", "Reactor", "CSystem", "CAllocations"],
             swiftSettings: strict),
 
         tests("ReactorTests", ["Reactor", "CSystem"]),

@@ -1,5 +1,5 @@
 /// One value being decoded: bytes that are known to be well-formed, and what helps to find the way in them.
-final class DecodingState {
+final class DecodingState: ValueSource {
     /// The key of a map's entry, and its value, which begins where the key ends.
     struct Entry {
         let key: Int
@@ -8,21 +8,30 @@ final class DecodingState {
 
     let bytes: [UInt8]
     let origin: MessagePackDecoder.Origin
-    var reader: MessagePackReader
-    /// The entry to compare with the next key asked for, of whatever container: a guess, right whenever values are decoded in the order in which they were encoded.
-    var expectedEntry = 0
     private let start: Int
+    // Checking that nothing else has access to these would cost more than decoding an integer. No type's or key's code runs while one is accessed.
+    /// Left at the end of the value decoded last.
+    @exclusivity(unchecked) var reader: MessagePackReader
+    /// The entry to compare with the next key asked for, of whatever container: a guess, right whenever values are decoded in the order in which
+    /// they were encoded.
+    @exclusivity(unchecked) var expectedEntry = 0
     private let sendableUserInfo: [CodingUserInfoKey: any Sendable]
     /// Where containers of some size begin and end, in the order of their beginnings, so that passing over one that is deeply nested takes the same
     /// short time at every level.
-    private var extents: [Extent] = []
+    private let extents: [Extent]
 
-    init(reader: MessagePackReader, origin: MessagePackDecoder.Origin, userInfo: [CodingUserInfoKey: any Sendable]) {
+    /// Sees to it that the whole of the next value of `reader` is well-formed, and leaves the reader at its end.
+    init(survey reader: inout MessagePackReader, origin: MessagePackDecoder.Origin, userInfo: [CodingUserInfoKey: any Sendable])
+        throws(MessagePackError)
+    {
         self.bytes = reader.bytes
+        self.start = reader.position
         self.reader = reader
         self.origin = origin
-        self.start = reader.position
         self.sendableUserInfo = userInfo
+        var extents: [Extent] = []
+        try reader.skip(recording: &extents)
+        self.extents = extents
     }
 
     var userInfo: [CodingUserInfoKey: Any] { sendableUserInfo }
@@ -31,27 +40,23 @@ final class DecodingState {
         reader.codingPath(from: start, to: offset)
     }
 
-    /// Sees to it that the whole value is well-formed, and returns where it ends.
-    func survey() throws(MessagePackError) -> Int {
-        reader.position = start
-        try reader.skip(recording: &extents)
-        return reader.position
-    }
-
     // MARK: Values
 
     /// Decodes the value that starts at `offset`, and leaves the reader at its end.
     @inline(__always)
     func decode<Value: Decodable>(_ type: Value.Type, at offset: Int) throws -> Value {
+        var source = self
         reader.position = offset
-        do throws(MessagePackError) {
-            if let value = try reader.readPlain(type, origin: origin) { return value }
-        } catch {
+        do {
+            return try source.read(type) { state in
+                let value = try state.decodeItself(type, at: offset)
+                state.reader.position = offset
+                state.passValue()
+                return value
+            }
+        } catch let error as MessagePackError {
             throw DecodingError(error, decoding: type, codingPath: codingPath(to: error.offset))
         }
-        let value = try decodeItself(type, at: offset)
-        reader.position = end(ofValueAt: offset)
-        return value
     }
 
     func decodeItself<Value: Decodable>(_ type: Value.Type, at offset: Int) throws -> Value {
@@ -63,16 +68,18 @@ final class DecodingState {
     }
 
     func end(ofValueAt offset: Int) -> Int {
-        var (low, high) = (0, extents.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if extents[middle].start < offset { low = middle + 1 } else { high = middle }
-        }
-        if low < extents.count, extents[low].start == offset { return extents[low].end }
         reader.position = offset
-        // Cannot fail: the survey has been here.
-        try? reader.skip()
+        passValue()
         return reader.position
+    }
+
+    private func passValue() {
+        if let end = extents.end(ofContainerAt: reader.position) {
+            reader.position = end
+        } else {
+            // Cannot fail: the survey has been here.
+            try? reader.skip()
+        }
     }
 
     // MARK: Containers
@@ -97,7 +104,7 @@ final class DecodingState {
             for _ in 0..<count {
                 let key = try reader.readStringBytes()
                 entries.append(Entry(key: key.lowerBound, value: key.upperBound))
-                reader.position = end(ofValueAt: key.upperBound)
+                passValue()
             }
             if let duplicate = duplicateKey(in: entries) { throw MessagePackError(.duplicateKey, offset: duplicate.value) }
             expectedEntry = 0
@@ -107,7 +114,6 @@ final class DecodingState {
         }
     }
 
-    /// The key of an entry. One that is not UTF-8 gets a name that no entry has, and so is missed when it is asked for.
     func name(of entry: Entry) -> String {
         bytes.withUnsafeBufferPointer { String(decoding: $0[entry.key..<entry.value], as: UTF8.self) }
     }

@@ -37,17 +37,24 @@ public struct MessagePackDecoder: Sendable {
     /// - Throws: `DecodingError`, with a `MessagePackError` underneath where the bytes are to blame, and what the type's own `init(from:)` throws.
     public func decode<Value: Decodable>(_ type: Value.Type, from reader: inout MessagePackReader) throws -> Value {
         let start = reader.position
+        var source = PlainSource(reader: reader, origin: origin)
+        defer { reader.position = source.reader.position }
         do {
-            if let value = try reader.readPlain(type, origin: origin) { return value }
-            reader.position = start
-            // From here on the value is known to be well-formed.
-            let state = DecodingState(reader: reader, origin: origin, userInfo: userInfo)
-            reader.position = try state.survey()
-            return try state.decodeItself(type, at: start)
+            return try source.read(type) { source in
+                // From here on the value is known to be well-formed.
+                let state = try DecodingState(survey: &source.reader, origin: origin, userInfo: userInfo)
+                return try state.decodeItself(type, at: start)
+            }
         } catch let error as MessagePackError {
             throw DecodingError(error, decoding: type, codingPath: reader.codingPath(from: start, to: error.offset))
         }
     }
+}
+
+/// What is enough for values that need no decoder.
+private struct PlainSource: ValueSource {
+    var reader: MessagePackReader
+    let origin: MessagePackDecoder.Origin
 }
 
 extension DecodingError {

@@ -1,49 +1,63 @@
 internal import FoundationEssentials
 
-extension MessagePackReader {
+/// Where values are read from: a reader, or what holds one.
+protocol ValueSource {
+    var reader: MessagePackReader { get set }
+    var origin: MessagePackDecoder.Origin { get }
+}
+
+extension ValueSource {
     /// Reads the types that have a form of their own, recognised by identity so that the common ones never meet an `any Decoder`.
     /// Where `Value` is known to the optimizer all but one branch disappear.
-    /// - Returns: nil, having read nothing, for the others: they know how to decode themselves.
+    /// - Parameter decodeItself: reads the others, which know how. (To return nil for them would cost them the look-up of what `Value?` is.)
     @inline(__always)
-    mutating func readPlain<Value>(_: Value.Type, origin: MessagePackDecoder.Origin) throws(MessagePackError) -> Value? {
+    mutating func read<Value>(_: Value.Type, or decodeItself: (inout Self) throws -> Value) throws -> Value {
+        let origin = origin
         func same<Plain>(_ value: Plain) -> Value { unsafeBitCast(value, to: Value.self) }
-        if Value.self == Int.self { return same(try integer(origin, Int.self)) }
-        if Value.self == String.self { return same(try readString()) }
-        if Value.self == Bool.self { return same(try boolean(origin)) }
-        if Value.self == Double.self { return same(try float(origin, Double.self)) }
-        if Value.self == [UInt8].self { return same(try binary(origin)) }
-        if Value.self == Data.self { return same(Data(try binary(origin))) }
-        if Value.self == [Int].self { return same(try array { reader throws(MessagePackError) in try reader.integer(origin, Int.self) }) }
-        if Value.self == [String].self { return same(try array { reader throws(MessagePackError) in try reader.readString() }) }
+        if Value.self == Int.self { return same(try reader.integer(origin, Int.self)) }
+        if Value.self == String.self { return same(try reader.readString()) }
+        if Value.self == Bool.self { return same(try reader.boolean(origin)) }
+        if Value.self == Double.self { return same(try reader.float(origin, Double.self)) }
+        if Value.self == [UInt8].self { return same(try reader.binary(origin)) }
+        if Value.self == Data.self { return same(Data(try reader.binary(origin))) }
+        if Value.self == [Int].self {
+            return same(try reader.array { reader throws(MessagePackError) in try reader.integer(origin, Int.self) })
+        }
+        if Value.self == [String].self { return same(try reader.array { reader throws(MessagePackError) in try reader.readString() }) }
         if Value.self == [Double].self {
-            return same(try array { reader throws(MessagePackError) in try reader.float(origin, Double.self) })
+            return same(try reader.array { reader throws(MessagePackError) in try reader.float(origin, Double.self) })
         }
         if Value.self == [String: Int].self {
-            return same(try map { reader throws(MessagePackError) in try reader.integer(origin, Int.self) })
+            return same(try reader.map { reader throws(MessagePackError) in try reader.integer(origin, Int.self) })
         }
-        if Value.self == [String: String].self { return same(try map { reader throws(MessagePackError) in try reader.readString() }) }
+        if Value.self == [String: String].self {
+            return same(try reader.map { reader throws(MessagePackError) in try reader.readString() })
+        }
         if Value.self == [String: Double].self {
-            return same(try map { reader throws(MessagePackError) in try reader.float(origin, Double.self) })
+            return same(try reader.map { reader throws(MessagePackError) in try reader.float(origin, Double.self) })
         }
-        if Value.self == Int64.self { return same(try integer(origin, Int64.self)) }
-        if Value.self == UInt64.self { return same(try integer(origin, UInt64.self)) }
-        if Value.self == UInt.self { return same(try integer(origin, UInt.self)) }
-        if Value.self == Int32.self { return same(try integer(origin, Int32.self)) }
-        if Value.self == UInt32.self { return same(try integer(origin, UInt32.self)) }
-        if Value.self == Int16.self { return same(try integer(origin, Int16.self)) }
-        if Value.self == UInt16.self { return same(try integer(origin, UInt16.self)) }
-        if Value.self == Int8.self { return same(try integer(origin, Int8.self)) }
-        if Value.self == UInt8.self { return same(try integer(origin, UInt8.self)) }
-        if Value.self == Float.self { return same(try float(origin, Float.self)) }
-        if Value.self == Date.self { return same(try timestamp(origin).date) }
-        if Value.self == URL.self { return same(try text { URL(string: $0) }) }
-        if Value.self == Int128.self { return same(try wide(origin, Int128.self)) }
-        if Value.self == UInt128.self { return same(try wide(origin, UInt128.self)) }
-        return nil
+        if Value.self == Int64.self { return same(try reader.integer(origin, Int64.self)) }
+        if Value.self == UInt64.self { return same(try reader.integer(origin, UInt64.self)) }
+        if Value.self == UInt.self { return same(try reader.integer(origin, UInt.self)) }
+        if Value.self == Int32.self { return same(try reader.integer(origin, Int32.self)) }
+        if Value.self == UInt32.self { return same(try reader.integer(origin, UInt32.self)) }
+        if Value.self == Int16.self { return same(try reader.integer(origin, Int16.self)) }
+        if Value.self == UInt16.self { return same(try reader.integer(origin, UInt16.self)) }
+        if Value.self == Int8.self { return same(try reader.integer(origin, Int8.self)) }
+        if Value.self == UInt8.self { return same(try reader.integer(origin, UInt8.self)) }
+        if Value.self == Float.self { return same(try reader.float(origin, Float.self)) }
+        if Value.self == Date.self { return same(try reader.timestamp(origin).date) }
+        if Value.self == URL.self { return same(try reader.text { URL(string: $0) }) }
+        if Value.self == Int128.self { return same(try reader.wide(origin, Int128.self)) }
+        if Value.self == UInt128.self { return same(try reader.wide(origin, UInt128.self)) }
+        return try decodeItself(&self)
     }
+}
 
+extension MessagePackReader {
     @inline(__always)
-    private mutating func array<Element>(_ read: (inout Self) throws(MessagePackError) -> Element) throws(MessagePackError) -> [Element] {
+    fileprivate mutating func array<Element>(_ read: (inout Self) throws(MessagePackError) -> Element) throws(MessagePackError) -> [Element]
+    {
         let count = try readArrayHeader()
         var values = [Element]()
         // At least one byte of each is there.
@@ -53,7 +67,7 @@ extension MessagePackReader {
     }
 
     @inline(__always)
-    private mutating func map<Element>(_ read: (inout Self) throws(MessagePackError) -> Element) throws(MessagePackError) -> [String:
+    fileprivate mutating func map<Element>(_ read: (inout Self) throws(MessagePackError) -> Element) throws(MessagePackError) -> [String:
         Element]
     {
         let count = try readMapHeader()
@@ -69,7 +83,7 @@ extension MessagePackReader {
     // MARK: What may stand for what
 
     @inline(__always)
-    private mutating func integer<Integer: FixedWidthInteger>(
+    fileprivate mutating func integer<Integer: FixedWidthInteger>(
         _ origin: MessagePackDecoder.Origin, _: Integer.Type
     ) throws(MessagePackError) -> Integer {
         origin == .native ? try readInteger() : try lenientInteger()
@@ -90,7 +104,7 @@ extension MessagePackReader {
     }
 
     @inline(__always)
-    private mutating func float<Number: BinaryFloatingPoint & LosslessStringConvertible>(
+    fileprivate mutating func float<Number: BinaryFloatingPoint & LosslessStringConvertible>(
         _ origin: MessagePackDecoder.Origin, _: Number.Type
     ) throws(MessagePackError) -> Number {
         origin == .native ? try readFloat() : try lenientFloat(origin)
@@ -123,13 +137,13 @@ extension MessagePackReader {
     }
 
     @inline(__always)
-    private mutating func boolean(_ origin: MessagePackDecoder.Origin) throws(MessagePackError) -> Bool {
+    fileprivate mutating func boolean(_ origin: MessagePackDecoder.Origin) throws(MessagePackError) -> Bool {
         if origin == .words, case .string = try peekHead() { return try text { Bool($0) } }
         return try readBool()
     }
 
     /// Bytes; also as an array of integers, which is how others may write what is `[UInt8]` here.
-    private mutating func binary(_ origin: MessagePackDecoder.Origin) throws(MessagePackError) -> [UInt8] {
+    fileprivate mutating func binary(_ origin: MessagePackDecoder.Origin) throws(MessagePackError) -> [UInt8] {
         switch try peekHead() {
         case .array: return try array { reader throws(MessagePackError) in try reader.integer(origin, UInt8.self) }
         case .string where origin != .native:
@@ -140,20 +154,20 @@ extension MessagePackReader {
         }
     }
 
-    private mutating func timestamp(_ origin: MessagePackDecoder.Origin) throws(MessagePackError) -> MessagePackTimestamp {
+    fileprivate mutating func timestamp(_ origin: MessagePackDecoder.Origin) throws(MessagePackError) -> MessagePackTimestamp {
         if origin != .native, case .string = try peekHead() { return try text { MessagePackTimestamp(rfc3339: $0) } }
         return try readTimestamp()
     }
 
     /// Beyond 64 bits integers are decimal strings in MessagePack, too.
-    private mutating func wide<Integer: FixedWidthInteger>(
+    fileprivate mutating func wide<Integer: FixedWidthInteger>(
         _ origin: MessagePackDecoder.Origin, _: Integer.Type
     ) throws(MessagePackError) -> Integer {
         if case .string = try peekHead() { return try text { Integer($0) } }
         return try integer(origin, Integer.self)
     }
 
-    private mutating func text<Value>(_ parse: (String) -> Value?) throws(MessagePackError) -> Value {
+    fileprivate mutating func text<Value>(_ parse: (String) -> Value?) throws(MessagePackError) -> Value {
         let start = position
         guard let value = parse(try readString()) else { throw MessagePackError(.invalidText, offset: start) }
         return value

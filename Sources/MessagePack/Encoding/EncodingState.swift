@@ -28,20 +28,22 @@ final class EncodingState {
         let inTail: [(container: Int, offset: Int)]
     }
 
-    var writer = MessagePackWriter()
+    // Checking that nothing else has access to these costs as much as writing an integer. No value's or key's code runs while one is accessed.
+    @exclusivity(unchecked) var writer = MessagePackWriter()
     /// The error of the part that failed first: from then on the whole has failed.
     private(set) var failure: (any Error)?
     private let start: Int
     private let sendableUserInfo: [CodingUserInfoKey: any Sendable]
-    private var containers: [Container] = []
+    @exclusivity(unchecked) private var containers: [Container] = []
     /// The container whose end is the buffer's; -1 for none.
-    private var top = -1
+    @exclusivity(unchecked) private var top = -1
     private var serial: UInt32 = 0
     private var reopened: Reopened?
 
     init(userInfo: [CodingUserInfoKey: any Sendable], start: Int) {
         self.sendableUserInfo = userInfo
         self.start = start
+        containers.reserveCapacity(8)
     }
 
     var userInfo: [CodingUserInfoKey: Any] { sendableUserInfo }

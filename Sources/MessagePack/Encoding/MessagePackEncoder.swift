@@ -28,6 +28,7 @@ public struct MessagePackEncoder: Sendable {
         }
         let start = writer.bytes.count
         let state = EncodingState(userInfo: userInfo, start: start)
+        writer.reserve(256)
         swap(&state.writer, &writer)
         defer { swap(&state.writer, &writer) }
         do {

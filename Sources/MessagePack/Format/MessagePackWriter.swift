@@ -11,6 +11,12 @@ public struct MessagePackWriter: Sendable {
         self.bytes = bytes
     }
 
+    /// Makes room for `count` more bytes, growing the buffer by its half at least.
+    @inlinable
+    public mutating func reserve(_ count: Int) {
+        if bytes.capacity - bytes.count < count { bytes.reserveCapacity(max(bytes.count + count, bytes.capacity / 2 * 3)) }
+    }
+
     /// Appends nil.
     @inlinable
     public mutating func writeNil() {

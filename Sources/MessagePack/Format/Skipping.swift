@@ -4,6 +4,18 @@ struct Extent {
     var end: Int
 }
 
+extension [Extent] {
+    /// Where the container at `offset` ends, if it is one of these, which are in the order of their beginnings.
+    func end(ofContainerAt offset: Int) -> Int? {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].start < offset { low = middle + 1 } else { high = middle }
+        }
+        return low < count && self[low].start == offset ? self[low].end : nil
+    }
+}
+
 extension MessagePackReader {
     /// Passes over one value of any kind, seeing to it that it is well-formed, but for what strings contain.
     public mutating func skip() throws(MessagePackError) {
