@@ -49,7 +49,8 @@ let package = Package(
         tests("TelekinesisProtocolTests", ["TelekinesisProtocol", "MessagePack"]),
         tests("TelekinesisLinkTests", ["TelekinesisLink", "TelekinesisProtocol", "WebSocket", "HTTP", "Reactor"]),
         .target(
-            name: "MethodFixtures", dependencies: ["Telekinesis", "TelekinesisProtocol"], path: "Tests/MethodFixtures", swiftSettings: strict),
+            name: "MethodFixtures", dependencies: ["Telekinesis", "TelekinesisProtocol"], path: "Tests/MethodFixtures",
+            swiftSettings: strict),
         tests("TelekinesisTests", ["Telekinesis", "TelekinesisProtocol", "MessagePack", "Reactor", "MethodFixtures"]),
         .testTarget(name: "NonsendingTests", swiftSettings: strict + [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]),
         tests("TelekinesisHubTests", ["TelekinesisHub", "TelekinesisLink", "TelekinesisProtocol", "MessagePack", "Reactor"]),
