@@ -1,5 +1,6 @@
 #pragma once
 // What Glibc's Swift module lacks on Linux. One header per topic; each function is a plain system call or a few lines around one.
+#include "crypto.h"
 #include "errors.h"
 #include "polling.h"
 #include "random.h"

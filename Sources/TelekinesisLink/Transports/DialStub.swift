@@ -1,6 +1,6 @@
 // Stands in until the module has landed: delete this file then.
 public import Reactor
-public import TelekinesisProtocol
+internal import TelekinesisProtocol
 public struct WebSocketURL: Sendable, CustomStringConvertible {
     public var description: String; public init(_ s: String) throws { description = s }
 }
@@ -8,10 +8,4 @@ public enum WebSocketDialer {
     public static func dial(_ url: WebSocketURL, on loop: EventLoop, _ make: (any Transport) -> Link) async throws -> Link {
         throw TelekinesisError(.unreachable, "stub")
     }
-}
-public struct SharedSecret: Credential {
-    public init(file: String) throws {}
-    public var method: String { "secret" }
-    public func proof(for challenge: Challenge) throws -> [UInt8] { [] }
-    public func check(hubProof: [UInt8], for challenge: Challenge) throws {}
 }

@@ -1,0 +1,203 @@
+internal import Reactor
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+extension HubSession {
+    /// A call by name: a provider is picked, the call is noted and handed on.
+    func routedCall(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
+        try place(frame, purpose: .route, from: node, on: link)
+    }
+
+    /// A call to an object that this node created by name and whose place it does not know yet.
+    func createdCall(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
+        try place(frame, purpose: .created(frame.key), from: node, on: link)
+    }
+
+    @inline(__always)
+    private func place(
+        _ frame: Frame, purpose: WaitingCall.Purpose, from node: NodeID, on link: any FrameLink
+    ) throws(TelekinesisError) {
+        let flags = CallFlags(rawValue: frame.flags)
+        let call = SessionTables.Request(id: frame.call, flags: flags, resultKey: try Self.resultKey(frame, flags))
+        while true {
+            let placement = try tables.withLock { (tables) throws(TelekinesisError) -> SessionTables.Placement in
+                guard tables.open[call.id] == nil else {
+                    throw TelekinesisError(.protocolViolation, "call id \(call.id) is used twice", ran: .no)
+                }
+                let wait = { (name: inout NameState) throws(TelekinesisError) in
+                    try name.wait(self.waitingCall(frame, purpose), limits: self.board.limits)
+                }
+                return switch purpose {
+                case .created(let key): tables.place(call, created: key, limits: board.limits, wait: wait)
+                case .route, .resolve: tables.place(call, route: frame.route, limits: board.limits, wait: wait)
+                }
+            }
+            switch placement {
+            case .send(let provider, let isAcquainted):
+                let patch = Self.patch(purpose, provider, from: node)
+                if send(frame.bytes, call.id, patch, to: provider, isAcquainted: isAcquainted, from: node, on: link) { return }
+            case .wait(let entry): return startTimer(call.id, at: entry, remaining: frame.remaining, on: link)
+            case .refuse(let error): return refuse(call.id, error, on: link)
+            case .guess(let error): return try refuseGuess(call.id, error, on: link)
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func resultKey(_ frame: Frame, _ flags: CallFlags) throws(TelekinesisError) -> ActorKey? {
+        guard flags.contains(.resultKey) else { return nil }
+        guard frame.body.count >= 16 else {
+            throw TelekinesisError(.protocolViolation, "a call that is to have a key for its result has none", ran: .no)
+        }
+        return ActorKey(loading: frame.body, at: 0)
+    }
+
+    @inline(__always)
+    private static func patch(_ purpose: WaitingCall.Purpose, _ provider: Provider, from node: NodeID) -> FramePatch {
+        switch purpose {
+        case .route, .resolve: FramePatch(peer: node, key: provider.key)
+        case .created: FramePatch(peer: node)
+        }
+    }
+
+    /// Sends a call that was noted as open. What cannot be sent is answered.
+    ///
+    /// - Returns: `false` when the provider turned out to be gone and the call is to be placed anew.
+    @inline(__always)
+    private func send(
+        _ frames: UnsafeRawBufferPointer, _ id: CallID, _ patch: FramePatch, to provider: Provider, isAcquainted: Bool, from node: NodeID,
+        on link: any FrameLink
+    ) -> Bool {
+        if !isAcquainted {
+            do throws(Unreachable) {
+                try introduce(to: provider.session, provider.node, provider.link, from: node, on: link)
+            } catch {
+                guard tables.withLock({ $0.close(id) }) else { return true }
+                if error == .tooManyPeers {
+                    refuse(id, Self.tooManyPeers(board.limits), on: link)
+                    return true
+                }
+                provider.entry.remove(provider)
+                return tables.withLock { $0.hasEnded }
+            }
+        }
+        switch provider.link.send(frames, count: 1, lane: .urgent, patch: patch, limit: QueueLimit.calls) {
+        case .queued: return true
+        case .full:
+            guard tables.withLock({ $0.close(id) }) else { return true }
+            refuse(id, Self.queueIsFull, on: link)
+            return true
+        case .closed:
+            // If its farewell came first the call is answered.
+            guard tables.withLock({ $0.close(id) }) else { return true }
+            provider.entry.remove(provider)
+            return false
+        }
+    }
+
+    static let queueIsFull = TelekinesisError(
+        .overloaded, "more than \(QueueLimit.calls / 1024 / 1024) MiB wait for the provider to read: call it less often", ran: .no)
+
+    static func tooManyPeers(_ limits: HubLimits) -> TelekinesisError {
+        TelekinesisError(.overloaded, "one of the two nodes knows \(limits.peersPerSession) others: no more acquaintances", ran: .no)
+    }
+
+    // MARK: Waiting
+
+    private func waitingCall(_ frame: Frame, _ purpose: WaitingCall.Purpose) -> WaitingCall {
+        WaitingCall(
+            caller: self, id: frame.call, purpose: purpose, deadline: deadline(frame.remaining), frames: [UInt8](frame.bytes))
+    }
+
+    func deadline(_ remaining: UInt32) -> UInt64 {
+        remaining == .max ? .max : loop.now + UInt64(remaining) * 1_000_000
+    }
+
+    /// Sees to it that a call does not wait longer than its caller.
+    func startTimer(_ id: CallID, at entry: NameEntry, remaining: UInt32, on link: any FrameLink) {
+        guard remaining != .max else { return }
+        let timer = loop.schedule(after: Int64(remaining) * 1_000_000) { [weak self] in
+            guard let self, stopWaiting(id, at: entry) else { return }
+            let error = TelekinesisError(.deadlineExceeded, "nobody served “\(entry.name)” within the deadline", ran: .no)
+            if tables.withLock({ $0.close(id) }) { refuse(id, error, on: link) }
+        }
+        let waits = entry.state.withLock { $0.withWaiting { $0.set(timer, for: id, of: self) } }
+        if !waits { timer.cancel() }
+    }
+
+    /// Takes a call out of a name's queue.
+    ///
+    /// - Returns: `false` when it has left already.
+    @discardableResult
+    func stopWaiting(_ id: CallID, at entry: NameEntry) -> Bool {
+        guard let call = entry.state.withLock({ $0.withWaiting { $0.remove(id, of: self) } }) else { return false }
+        call.timer?.cancel()
+        tables.withLock { $0.forgetCreation(by: id) }
+        board.sweep(entry)
+        return true
+    }
+
+    /// A call that waited may leave: the caller's session sends it, then whatever of it came meanwhile.
+    func leave(_ call: WaitingCall, to picked: Provider) {
+        call.timer?.cancel()
+        let entry = picked.entry
+        let node = self.node
+        guard let link = tables.withLock({ $0.link }) else { return skip(entry) }
+        if case .resolve = call.purpose {
+            skip(entry)
+            return finishResolve(call, entry, on: link)
+        }
+        let resultKey = call.frames.withUnsafeBytes { bytes in
+            (try? Frame(checking: bytes)).flatMap { try? Self.resultKey($0, CallFlags(rawValue: $0.flags)) }
+        }
+        guard let (provider, isAcquainted) = tables.withLock({ $0.leave(call, to: picked, resultKey: resultKey) }) else {
+            skip(entry)
+            let error = TelekinesisError(.noSuchObject, "the object was not created", ran: .no)
+            if tables.withLock({ $0.close(call.id) }) { refuse(call.id, error, on: link) }
+            return
+        }
+        var patch = Self.patch(call.purpose, provider, from: node)
+        if call.deadline != .max { patch.remaining = UInt32(clamping: (call.deadline - min(call.deadline, loop.now)) / 1_000_000) }
+        var isFirst = true
+        // Data that arrives while this goes on joins what waits, and so cannot overtake the call.
+        while let frames = takeFrames(of: call, entry, provider) {
+            frames.withUnsafeBytes { bytes in
+                var rest = bytes
+                while let frame = try? Frame(checking: rest) {
+                    if isFirst {
+                        isFirst = false
+                        if !send(frame.bytes, call.id, patch, to: provider, isAcquainted: isAcquainted, from: node, on: link) {
+                            refuse(call.id, entry.absence(), on: link)
+                        }
+                    } else {
+                        sendData(frame, of: call.id, to: provider, from: node, on: link)
+                    }
+                    rest = UnsafeRawBufferPointer(rebasing: rest[frame.bytes.count...])
+                }
+            }
+        }
+    }
+
+    /// What a leaving call has yet to take along; with the last of it the call becomes an ordinary open one.
+    private func takeFrames(of call: WaitingCall, _ entry: NameEntry, _ provider: Provider) -> [UInt8]? {
+        tables.withLock { tables in
+            let frames = entry.state.withLock { $0.withWaiting { $0.takeFrames() } }
+            if frames == nil { _ = tables.open.update(call.id) { if case .leaving = $0 { $0 = .at(provider) } } }
+            return frames
+        }
+    }
+
+    /// The call that leaves is not sent.
+    private func skip(_ entry: NameEntry) {
+        while entry.state.withLock({ $0.withWaiting { $0.takeFrames() } }) != nil {}
+    }
+}
+
+extension Switchboard {
+    /// Somebody serves a name now: what waited for that goes, in order.
+    func releaseWaiting(at entry: NameEntry) {
+        while let (call, provider) = entry.state.withLock({ $0.release() }) { call.caller.leave(call, to: provider) }
+        sweep(entry)
+    }
+}

@@ -1,0 +1,182 @@
+internal import MessagePack
+internal import Reactor
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// The hub's own methods: publish, withdraw, resolve, unbind, list.
+extension HubSession {
+    func controlCall(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
+        let now = loop.now
+        do throws(TelekinesisError) {
+            guard tables.withLock({ $0.mayCallControl(board.limits, now: now) }) else {
+                let what = "more than \(Int(board.limits.controlCalls.perSecond)) calls of the hub's own methods a second"
+                throw TelekinesisError(.overloaded, what, ran: .no)
+            }
+            let flags = CallFlags(rawValue: frame.flags)
+            let request = try ControlRequest(frame.body, flags)
+            switch Selector(rawValue: request.selector) {
+            case HubService.publish: answer(frame.call, try publish(request.argument(), from: node, on: link), on: link)
+            case HubService.withdraw: answer(frame.call, try withdraw(request.argument()), on: link)
+            case HubService.unbind: answer(frame.call, try unbind(request.argument()), on: link)
+            case HubService.resolve: try resolve(request.argument(), frame, on: link)
+            case HubService.list: answer(frame.call, board.list(try request.argument()), on: link)
+            case ObjectService.ping: answer(frame.call, Nothing(), on: link)
+            default:
+                throw TelekinesisError(
+                    .noSuchMethod, "the hub has no such method: it has publish, withdraw, resolve, unbind and list", ran: .no)
+            }
+        } catch {
+            refuse(frame.call, error, on: link)
+        }
+    }
+
+    private func answer(_ call: CallID, _ value: some Encodable, on link: any FrameLink) {
+        do throws(TelekinesisError) {
+            let (reply, data) = try HubReply.value(value, call: call)
+            link.send(reply)
+            for part in data { link.send(part, lane: .bulk) }
+        } catch {
+            refuse(call, error, on: link)
+        }
+    }
+
+    // MARK: Publishing
+
+    private func publish(_ request: PublishRequest, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) -> Nothing {
+        let name = try ServiceName(request.name)
+        guard request.key.count == 2 else { throw TelekinesisError(.badArguments, "a key has two halves", ran: .no) }
+        let key = ActorKey(low: request.key[0], high: request.key[1])
+        guard key != .control else { throw TelekinesisError(.badArguments, "the key 0 is the hub's", ran: .no) }
+        let limit = board.limits.namesPerSession
+        let principal = try tables.withLock { (tables) throws(TelekinesisError) -> Principal in
+            guard let principal = tables.principal else { throw TelekinesisError(.disconnected, "the session has ended", ran: .no) }
+            guard tables.published.count < limit || tables.published[request.name] != nil else {
+                throw TelekinesisError(.overloaded, "this node has its \(limit) names", ran: .no)
+            }
+            return principal
+        }
+        let (provider, outcome) = board.publish(name, request, by: principal, now: loop.now) { entry in
+            Provider(session: self, node: node, link: link, key: key, entry: entry)
+        }
+        switch outcome {
+        case .refused(let error): throw error
+        case .unchanged: return Nothing()
+        case .added(let replaced):
+            for old in replaced { old.session.lostName(name, old) }
+            let isHere = tables.withLock { tables in
+                guard !tables.hasEnded else { return false }
+                tables.published[request.name] = .init(entry: provider.entry, provider: provider)
+                return true
+            }
+            guard isHere else {
+                board.withdraw(provider)
+                throw TelekinesisError(.disconnected, "the session has ended", ran: .no)
+            }
+            board.logger.info("published", ["name": request.name, "node": node.description, "principal": principal.name])
+            board.releaseWaiting(at: provider.entry)
+            return Nothing()
+        }
+    }
+
+    /// Another node took a name over.
+    private func lostName(_ name: ServiceName, _ provider: Provider) {
+        tables.withLock { tables in
+            if tables.published[name.description]?.provider === provider { tables.published[name.description] = nil }
+        }
+    }
+
+    private func withdraw(_ request: WithdrawRequest) throws(TelekinesisError) -> Nothing {
+        guard let publication = tables.withLock({ $0.published.removeValue(forKey: request.name) }) else {
+            throw TelekinesisError(.noSuchName, "this node does not publish “\(request.name.prefix(ServiceName.maximumLength))”", ran: .no)
+        }
+        board.withdraw(publication.provider)
+        return Nothing()
+    }
+
+    // MARK: Resolving
+
+    /// Binds the handle in any case, so that calls that follow find the name; whether somebody serves it is for the answer, and for each call.
+    private func resolve(_ request: ResolveRequest, _ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+        let name = try ServiceName(request.name)
+        let entry = board.bind(name)
+        do throws(TelekinesisError) {
+            try tables.withLock { (tables) throws(TelekinesisError) in
+                guard !tables.hasEnded else { throw TelekinesisError(.disconnected, "the session has ended", ran: .no) }
+                guard request.route != 0, tables.routes[UInt64(request.route)] == nil else {
+                    throw TelekinesisError(.badArguments, "route \(request.route) is in use: choose another handle", ran: .no)
+                }
+                guard tables.routes.count < board.limits.routesPerSession else {
+                    throw TelekinesisError(
+                        .overloaded, "this node has resolved \(board.limits.routesPerSession) names: unbind some", ran: .no)
+                }
+                tables.routes.insert(entry, for: UInt64(request.route))
+            }
+        } catch {
+            board.unbind(entry)
+            throw error
+        }
+        if let resolved = entry.answer() { return answer(frame.call, resolved, on: link) }
+        guard request.wait else { throw entry.absence() }
+        let waits = try tables.withLock { (tables) throws(TelekinesisError) -> Bool in
+            guard tables.open[frame.call] == nil, tables.open.count < board.limits.callsPerSession else {
+                throw TelekinesisError(.overloaded, "\(board.limits.callsPerSession) calls of this node are in flight", ran: .no)
+            }
+            let waits = try entry.state.withLock { (state) throws(TelekinesisError) -> Bool in
+                guard state.providers.isEmpty else { return false }
+                let call = WaitingCall(
+                    caller: self, id: frame.call, purpose: .resolve, deadline: deadline(frame.remaining), frames: [])
+                try state.wait(call, limits: board.limits)
+                return true
+            }
+            if waits { tables.open.insert(.waiting(entry), for: frame.call) }
+            return waits
+        }
+        if waits {
+            startTimer(frame.call, at: entry, remaining: frame.remaining, on: link)
+        } else if let resolved = entry.answer() {
+            answer(frame.call, resolved, on: link)
+        } else {
+            throw entry.absence()
+        }
+    }
+
+    /// Somebody serves the name that a resolve waited for.
+    func finishResolve(_ call: WaitingCall, _ entry: NameEntry, on link: any FrameLink) {
+        guard tables.withLock({ $0.close(call.id) }) else { return }
+        if let resolved = entry.answer() {
+            answer(call.id, resolved, on: link)
+        } else {
+            refuse(call.id, entry.absence(), on: link)
+        }
+    }
+
+    private func unbind(_ handle: UInt32) throws(TelekinesisError) -> Nothing {
+        guard let entry = tables.withLock({ $0.routes.remove(UInt64(handle)) }) else {
+            throw TelekinesisError(.badArguments, "route \(handle) is not bound", ran: .no)
+        }
+        board.unbind(entry)
+        return Nothing()
+    }
+}
+
+extension Switchboard {
+    /// The names below a prefix that somebody serves, in order.
+    func list(_ request: ListRequest) -> [ListedName] {
+        // The dictionary is shared for a moment, not copied, and looked at without holding anybody up.
+        let names = directory.withLock { $0.names }
+        let after = request.after
+        let candidates = names.values.filter { entry in
+            let name = entry.name.description
+            return name.hasPrefix(request.prefix) && after.map { name > $0 } ?? true
+        }
+        var page: [ListedName] = []
+        for entry in candidates.sorted(by: { $0.name.description < $1.name.description }) {
+            guard page.count < min(max(request.limit, 1), 1_000) else { break }
+            let (service, count) = entry.state.withLock { ($0.service, $0.providers.count) }
+            guard let service, count > 0 else { continue }
+            page.append(ListedName(name: entry.name.description, kind: service.kind, sharing: service.sharing, providers: count))
+        }
+        return page
+    }
+}

@@ -1,0 +1,32 @@
+public import TelekinesisLink
+
+/// What one session, or one name, may take of a hub. Whoever goes beyond is told which limit it was.
+public struct HubLimits: Sendable {
+    /// Sessions at once, those that are not yet authenticated included.
+    public var sessions = 100_000
+    /// Names that one session may have published.
+    public var namesPerSession = 10_000
+    /// Names that one session may have resolved.
+    public var routesPerSession = 100_000
+    /// Calls by name that one session may have in flight.
+    public var callsPerSession = 10_000
+    /// Nodes that one session may know.
+    public var peersPerSession = 100_000
+    /// Objects that one session may have created through routes and not yet confirmed.
+    public var createdPerSession = 100_000
+    /// Calls that may wait for a provider of one name.
+    public var waitingCallsPerName = 1_000
+    /// Bytes of such calls.
+    public var waitingBytesPerName = 8 * 1024 * 1024
+    /// Calls of the hub's own methods, by one session.
+    public var controlCalls = Rate(perSecond: 1_000, burst: 20_000)
+    /// Cancellations by one session.
+    public var cancels = Rate(perSecond: 10_000, burst: 20_000)
+    /// Calls of one session to objects, routes and nodes that do not exist.
+    public var guesses = Rate(perSecond: 1_000, burst: 20_000)
+    /// The limits of each connection.
+    public var link = LinkLimits()
+
+    /// The default limits.
+    public init() {}
+}

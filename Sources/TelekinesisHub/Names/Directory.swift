@@ -1,0 +1,36 @@
+internal import Synchronization
+internal import TelekinesisProtocol
+
+/// What all sessions share: who is there, and what is published. Touched when sessions, names and acquaintances begin and end, never per call.
+struct Directory: ~Copyable {
+    /// Sessions that were taken in.
+    var sessions = IntegerTable<HubSession>()
+    /// Sessions whose handshake is under way.
+    var arriving: Set<ObjectIdentity<HubSession>> = []
+    private(set) var names: [String: NameEntry] = [:]
+
+    /// The entry of a name that is to be served, bound or waited for from now on.
+    mutating func entry(_ name: ServiceName) -> NameEntry {
+        if let entry = names[name.description] { return entry }
+        let entry = NameEntry(name)
+        names[name.description] = entry
+        return entry
+    }
+
+    /// Forgets a name that nobody would miss.
+    mutating func sweep(_ entry: NameEntry) {
+        if entry.state.withLock({ $0.isUnused }), names[entry.name.description] === entry {
+            names[entry.name.description] = nil
+        }
+    }
+}
+
+/// An object as a member of a set.
+struct ObjectIdentity<Object: AnyObject & Sendable>: Hashable, Sendable {
+    let object: Object
+
+    init(_ object: Object) { self.object = object }
+
+    static func == (one: Self, other: Self) -> Bool { one.object === other.object }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(object)) }
+}

@@ -1,0 +1,105 @@
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+extension HubSession {
+    /// A frame came before the session was open, or after it has ended.
+    func shakeHands(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+        enum Next { case nothing, send([UInt8]), authenticate([UInt8], Challenge, NodeHello) }
+        if frame.type == .bye { throw TelekinesisError(.disconnected, "the node said goodbye") }
+        let next: Next
+        do {
+            next = try tables.withLock { tables throws -> Next in
+                guard case .handshake(var handshake) = tables.phase else { return .nothing }
+                defer { tables.phase = .handshake(handshake) }
+                switch try handshake.receive(frame) {
+                case .send(let answer): return .send(answer)
+                case .authenticate(let proof, let challenge):
+                    guard let hello = handshake.hello else { return .nothing }
+                    return .authenticate(proof, challenge, hello)
+                }
+            }
+        } catch let error as TelekinesisError {
+            throw error
+        } catch {
+            throw TelekinesisError(.protocolViolation, "the handshake failed", ran: .no, cause: error)
+        }
+        switch next {
+        case .nothing: break
+        case .send(let answer): link.send(answer)
+        case .authenticate(let proof, let challenge, let hello):
+            if isLocal {
+                try welcome(Authenticated(principal: Principal(name: "local")), hello, on: link)
+            } else if let access = board.authenticator as? OpenAccess {
+                try welcome(access.authenticate(proof, for: challenge), hello, on: link)
+            } else {
+                authenticate(proof, challenge, hello, on: link)
+            }
+        }
+    }
+
+    /// Asks the authenticator, which may take its time, away from the loop.
+    private func authenticate(_ proof: [UInt8], _ challenge: Challenge, _ hello: NodeHello, on link: any FrameLink) {
+        let task = Task { [board] in
+            do {
+                let authenticated = try await board.authenticator.authenticate(proof, for: challenge)
+                try self.welcome(authenticated, hello, on: link)
+            } catch {
+                let refusal = error as? TelekinesisError ?? TelekinesisError(.unauthenticated, "authentication failed")
+                board.logger.info("a node was not let in", ["from": link.remoteDescription, "reason": refusal.message])
+                self.finish(refusal)
+                link.close(refusal)
+            }
+        }
+        authentication.withLock { $0 = task }
+    }
+
+    /// Takes the node in.
+    private func welcome(_ authenticated: Authenticated, _ hello: NodeHello, on link: any FrameLink) throws(TelekinesisError) {
+        let principal = authenticated.principal
+        let (node, generation) = board.place(hello.ticket, principal)
+        let welcome = Welcome(
+            node: node, principal: principal, ticket: board.tickets?.issue(node, principal, generation: generation), epoch: board.epoch,
+            proof: authenticated.hubProof, pingInterval: Double(board.limits.link.pingInterval) / 1e9,
+            maximumCalls: board.limits.callsPerSession)
+        let frame: [UInt8]
+        do {
+            frame = try Handshake.frame(.welcome, welcome)
+        } catch {
+            throw TelekinesisError(.internalError, "the welcome could not be encoded", cause: error)
+        }
+        let isMine = tables.withLock { tables in
+            guard case .handshake = tables.phase else { return false }
+            tables.phase = .open(link, principal)
+            tables.generation = generation
+            return true
+        }
+        guard isMine else { return }
+        (link as? Link)?.open()
+        // A session of a node that came back has the floor for as long as it takes to hand the id over.
+        board.session(of: node)?.replace()
+        // Others find the session once it is in the directory, and the welcome must come before their frames. The node's own frames can come
+        // as soon as the welcome has left.
+        setNode(node)
+        link.send(frame)
+        board.admit(self, as: node)
+        if tables.withLock({ $0.hasEnded }) { board.leave(self, node: node) }
+    }
+
+    /// The node has come back on another connection; this one is of the past.
+    private func replace() {
+        let link = tables.withLock { $0.link }
+        let reason = TelekinesisError(.disconnected, "the node has come back on another connection", ran: .maybe)
+        finish(reason)
+        link?.close(reason)
+    }
+}
+
+extension Switchboard {
+    /// The id that a node gets: the one of its ticket where that is good and newer than what is here, else a fresh one.
+    func place(_ ticket: [UInt8]?, _ principal: Principal) -> (NodeID, generation: UInt64) {
+        guard let ticket, let tickets, let (node, generation) = tickets.check(ticket, principal) else { return (.random(), 1) }
+        if let present = session(of: node), present.tables.withLock({ $0.generation }) > generation { return (.random(), 1) }
+        return (node, generation + 1)
+    }
+}

@@ -1,0 +1,98 @@
+internal import Reactor
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// One node's session with the hub. Every frame that arrives passes here once, and is handed on by its head alone.
+///
+/// This file decides what a frame is for. `HubSession+Handshake` takes nodes in, `+Control` has the hub's own methods, `+RoutedCalls` calls by
+/// name, `+Relay` everything that goes from node to node, `+Acquaintance` introductions and farewells.
+final class HubSession: FrameReceiver {
+    let board: Switchboard
+    /// Runs this session's timers.
+    let loop: EventLoop
+    /// Whether the node is in the hub's own process.
+    let isLocal: Bool
+    let tables: Mutex<SessionTables>
+    /// The node's id while the session is open, else 0.
+    private let identity = Atomic<UInt64>(0)
+    /// Checks a proof; cancelled when the session ends.
+    let authentication = Mutex<Task<Void, Never>?>(nil)
+
+    init(_ board: Switchboard, loop: EventLoop, isLocal: Bool) {
+        self.board = board
+        self.loop = loop
+        self.isLocal = isLocal
+        var generator = SystemRandomNumberGenerator()
+        let nonce = (0..<4).flatMap { _ in withUnsafeBytes(of: generator.next() as UInt64) { [UInt8]($0) } }
+        let method = isLocal ? OpenAccess().method : board.authenticator.method
+        tables = Mutex(SessionTables(HubHandshake(agent: board.agent, nonce: nonce, method: method), limits: board.limits, now: loop.now))
+    }
+
+    /// The node's id; 0 before the session is open and after it has ended.
+    var node: NodeID { NodeID(rawValue: identity.load(ordering: .relaxed)) }
+
+    /// The session is open, or no more.
+    func setNode(_ node: NodeID) { identity.store(node.rawValue, ordering: .relaxed) }
+
+    func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+        let node = self.node
+        do throws(TelekinesisError) {
+            if node == .hub { try shakeHands(frame, on: link) } else { try dispatch(frame, from: node, on: link) }
+        } catch {
+            board.logger.debug("a session broke the rules", ["node": node.description, "error": error.description])
+            finish(error)
+            throw error
+        }
+    }
+
+    @inline(__always)
+    private func dispatch(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
+        switch frame.type {
+        case .call:
+            if CallFlags(rawValue: frame.flags).contains(.route) {
+                try routedCall(frame, from: node, on: link)
+            } else if frame.peer != .hub {
+                try call(frame, from: node, on: link)
+            } else if frame.key == .control {
+                try controlCall(frame, from: node, on: link)
+            } else {
+                try createdCall(frame, from: node, on: link)
+            }
+        case .reply: reply(frame, from: node)
+        case .data: data(frame, from: node, on: link)
+        case .cancel: try cancel(frame, from: node, on: link)
+        case .credit, .end, .note, .settled: passOn(frame, from: node)
+        case .share: share(frame, from: node, on: link)
+        case .release: release(frame, from: node, on: link)
+        case .peer: forget(frame)
+        case .ping: link.send(FrameWriter.frame(.pong))
+        case .pong, .gone, .drain, nil: break
+        case .bye:
+            finish(TelekinesisError(.disconnected, "the node said goodbye", ran: .maybe))
+            link.close(TelekinesisError(.disconnected, "goodbye"))
+        case .hello, .proof, .welcome:
+            throw TelekinesisError(.protocolViolation, "a frame of the handshake in an open session")
+        }
+    }
+
+    func ended(_ link: any FrameLink, _ reason: TelekinesisError) {
+        finish(reason)
+    }
+
+    // MARK: What all parts need
+
+    /// Answers a call with an error.
+    func refuse(_ call: CallID, _ error: TelekinesisError, peer: NodeID = .hub, on link: any FrameLink) {
+        link.send(HubReply.error(error, call: call, peer: peer))
+    }
+
+    /// Answers a call that names what does not exist. Whoever does so too often has to go.
+    func refuseGuess(_ call: CallID, _ error: TelekinesisError, peer: NodeID = .hub, on link: any FrameLink) throws(TelekinesisError) {
+        let now = loop.now
+        guard tables.withLock({ $0.mayGuess(board.limits, now: now) }) else {
+            throw TelekinesisError(.overloaded, "too many calls to what does not exist; the last one: \(error.message)")
+        }
+        refuse(call, error, peer: peer, on: link)
+    }
+}

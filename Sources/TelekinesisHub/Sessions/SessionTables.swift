@@ -1,0 +1,229 @@
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// What the hub knows of one session. Pure: methods are events, results say what to do; the session takes the lock, asks, leaves the lock, acts.
+///
+/// Everything here is empty, and takes no memory, until it is used.
+struct SessionTables: ~Copyable {
+    /// Where the session stands.
+    enum Phase {
+        indirect case handshake(HubHandshake)
+        case open(any FrameLink, Principal)
+        case ended
+    }
+
+    /// Another session that this one has met.
+    struct Peer {
+        let session: HubSession
+        let link: any FrameLink
+        /// Whether the other end was told who this session is. It is, in front of the first frame.
+        var isAnnounced = false
+    }
+
+    /// A routed call that has no answer yet.
+    enum OpenCall {
+        case at(Provider)
+        case waiting(NameEntry)
+        /// It waited, and is being sent.
+        case leaving(NameEntry, Provider)
+
+        var provider: Provider? {
+            switch self {
+            case .at(let provider), .leaving(_, let provider): provider
+            case .waiting: nil
+            }
+        }
+    }
+
+    /// Where an object was created through a route, under a key of the caller's choice.
+    enum Creation {
+        case at(Provider)
+        case waiting(NameEntry, CallID)
+    }
+
+    /// A name that this session serves.
+    struct Publication {
+        let entry: NameEntry
+        let provider: Provider
+    }
+
+    var phase: Phase
+    var peers = IntegerTable<Peer>()
+    var open = IntegerTable<OpenCall>()
+    var routes = IntegerTable<NameEntry>()
+    var created: [ActorKey: Creation] = [:]
+    var published: [String: Publication] = [:]
+    /// Rises each time the node comes back under the same id.
+    var generation: UInt64 = 0
+    private var controlCalls: TokenBucket
+    private var cancels: TokenBucket
+    private var guesses: TokenBucket
+
+    init(_ handshake: HubHandshake, limits: HubLimits, now: UInt64) {
+        phase = .handshake(handshake)
+        controlCalls = TokenBucket(limits.controlCalls, now: now)
+        cancels = TokenBucket(limits.cancels, now: now)
+        guesses = TokenBucket(limits.guesses, now: now)
+    }
+
+    var principal: Principal? { if case .open(_, let principal) = phase { principal } else { nil } }
+    var link: (any FrameLink)? { if case .open(let link, _) = phase { link } else { nil } }
+    var hasEnded: Bool { if case .ended = phase { true } else { false } }
+
+    // MARK: Routed calls
+
+    /// Where a routed call goes.
+    enum Placement {
+        case send(Provider, isAcquainted: Bool)
+        case wait(NameEntry)
+        case refuse(TelekinesisError)
+        /// The call is of no use to anybody: it names what does not exist.
+        case guess(TelekinesisError)
+    }
+
+    /// What a routed call says of itself.
+    struct Request {
+        let id: CallID
+        let flags: CallFlags
+        let resultKey: ActorKey?
+    }
+
+    /// A call by name arrived.
+    ///
+    /// - Parameter wait: puts the call into the queue of the name.
+    mutating func place(
+        _ call: Request, route: UInt32, limits: HubLimits, wait: (inout NameState) throws(TelekinesisError) -> Void
+    ) -> Placement {
+        if let refusal = admit(call, limits: limits) { return .refuse(refusal) }
+        guard let entry = routes[UInt64(route)] else {
+            return .guess(TelekinesisError(.noSuchName, "route \(route) was never bound to a name", ran: .no))
+        }
+        do throws(TelekinesisError) {
+            let provider = try entry.state.withLock { (state) throws(TelekinesisError) -> Provider? in
+                if state.mustWait, call.flags.contains(.mayWait) || !state.providers.isEmpty {
+                    try wait(&state)
+                    return nil
+                }
+                guard let provider = state.pick() else { throw Self.nobody }
+                return provider
+            }
+            guard let provider else {
+                open.insert(.waiting(entry), for: call.id)
+                if let key = call.resultKey { created[key] = .waiting(entry, call.id) }
+                return .wait(entry)
+            }
+            return send(call, to: provider)
+        } catch {
+            return .refuse(error.code == .noProvider ? entry.absence() : error)
+        }
+    }
+
+    private static let nobody = TelekinesisError(.noProvider, "", ran: .no)
+
+    /// A call to an object whose creation went through a route arrived.
+    mutating func place(
+        _ call: Request, created key: ActorKey, limits: HubLimits, wait: (inout NameState) throws(TelekinesisError) -> Void
+    ) -> Placement {
+        if let refusal = admit(call, limits: limits) { return .refuse(refusal) }
+        switch created[key] {
+        case nil:
+            let what = "nothing was created under this key, or its provider has gone"
+            return .guess(TelekinesisError(.noSuchObject, what, ran: .no))
+        case .at(let provider): return send(call, to: provider)
+        case .waiting(let entry, _):
+            do throws(TelekinesisError) {
+                try entry.state.withLock { (state) throws(TelekinesisError) in try wait(&state) }
+            } catch {
+                return .refuse(error)
+            }
+            open.insert(.waiting(entry), for: call.id)
+            return .wait(entry)
+        }
+    }
+
+    private mutating func send(_ call: Request, to provider: Provider) -> Placement {
+        open.insert(.at(provider), for: call.id)
+        provider.outstanding.add(1, ordering: .relaxed)
+        if let key = call.resultKey { created[key] = .at(provider) }
+        return .send(provider, isAcquainted: peers[provider.node.rawValue]?.isAnnounced ?? false)
+    }
+
+    private borrowing func admit(_ call: Request, limits: HubLimits) -> TelekinesisError? {
+        guard !hasEnded else { return TelekinesisError(.disconnected, "the session has ended", ran: .no) }
+        guard open.count < limits.callsPerSession else {
+            let what = "\(limits.callsPerSession) calls of this node are in flight: await some first"
+            return TelekinesisError(.overloaded, what, ran: .no)
+        }
+        if let key = call.resultKey {
+            guard created[key] == nil else { return TelekinesisError(.invalidUse, "the key of the result is in use", ran: .no) }
+            guard created.count < limits.createdPerSession else {
+                return TelekinesisError(.overloaded, "\(limits.createdPerSession) created objects are not yet confirmed", ran: .no)
+            }
+        }
+        return nil
+    }
+
+    /// A call that waited starts to leave.
+    ///
+    /// - Returns: where it goes; `nil` when it is of no use any more.
+    mutating func leave(_ waiting: WaitingCall, to provider: Provider, resultKey: ActorKey?) -> (Provider, isAcquainted: Bool)? {
+        guard !hasEnded, case .waiting(let entry) = open[waiting.id] else { return nil }
+        var provider = provider
+        if case .created(let key) = waiting.purpose {
+            guard case .at(let creator) = created[key] else { return nil }
+            provider = creator
+        }
+        open.insert(.leaving(entry, provider), for: waiting.id)
+        provider.outstanding.add(1, ordering: .relaxed)
+        if let resultKey { created[resultKey] = .at(provider) }
+        return (provider, peers[provider.node.rawValue]?.isAnnounced ?? false)
+    }
+
+    /// Takes an open call out: it could not be sent, or is answered by the hub.
+    ///
+    /// - Returns: `false` when somebody else has done so.
+    @discardableResult
+    mutating func close(_ id: CallID) -> Bool {
+        guard let call = open.remove(id) else { return false }
+        call.provider?.outstanding.subtract(1, ordering: .relaxed)
+        return true
+    }
+
+    /// Forgets that a created object was to be found anywhere: its creation failed before it began.
+    mutating func forgetCreation(by id: CallID) {
+        for case (let key, .waiting(_, let call)) in created where call == id { created[key] = nil }
+    }
+
+    /// A reply came from another session. Replies to calls on references pass unseen.
+    ///
+    /// - Parameter isLast: whether nothing follows.
+    /// - Returns: `false` when it is not the provider's to give.
+    mutating func answer(_ id: CallID, by session: HubSession, isLast: Bool) -> Bool {
+        guard let call = open[id] else { return true }
+        guard let provider = call.provider, provider.session === session else { return false }
+        if isLast { close(id) }
+        return true
+    }
+
+    /// A session that this one knew has ended.
+    ///
+    /// - Returns: the calls that were at it; `nil` when the two never met.
+    mutating func lose(_ session: HubSession, node: NodeID) -> [CallID]? {
+        guard peers[node.rawValue]?.session === session else { return nil }
+        peers.remove(node.rawValue)
+        var lost: [CallID] = []
+        open.forEach { id, call in if call.provider?.session === session { lost.append(id) } }
+        for id in lost { close(id) }
+        if !created.isEmpty {
+            created = created.filter { if case .at(let provider) = $0.value { provider.session !== session } else { true } }
+        }
+        return lost
+    }
+
+    // MARK: Rates
+
+    mutating func mayCallControl(_ limits: HubLimits, now: UInt64) -> Bool { controlCalls.take(limits.controlCalls, now: now) }
+    mutating func mayCancel(_ limits: HubLimits, now: UInt64) -> Bool { cancels.take(limits.cancels, now: now) }
+    mutating func mayGuess(_ limits: HubLimits, now: UInt64) -> Bool { guesses.take(limits.guesses, now: now) }
+}

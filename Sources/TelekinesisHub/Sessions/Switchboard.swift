@@ -1,0 +1,118 @@
+internal import Reactor
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// What a hub's sessions share.
+final class Switchboard: Sendable {
+    let limits: HubLimits
+    let logger: LogHandler
+    let agent = "telekinesis-hub-swift"
+    /// Changes whenever the hub has forgotten what it knew.
+    let epoch = UInt64.random(in: 1...UInt64.max)
+    let authenticator: any Authenticator
+    let tickets: TicketOffice?
+    let directory = Mutex(Directory())
+    /// Nobody is taken in any more.
+    let isClosing = Atomic<Bool>(false)
+    /// Replies and data for which nobody waited.
+    let lateFrames = Atomic<UInt64>(0)
+    /// Those who wait for sessions to end.
+    let departures = Mutex<[Departures]>([])
+
+    init(limits: HubLimits, logger: LogHandler, authenticator: any Authenticator, tickets: TicketOffice?) {
+        self.limits = limits
+        self.logger = logger
+        self.authenticator = authenticator
+        self.tickets = tickets
+    }
+
+    /// Whether everybody who reaches the hub is trusted alike.
+    var isOpen: Bool { authenticator is OpenAccess }
+
+    // MARK: Sessions
+
+    /// A session begins its handshake.
+    func arrive(_ session: HubSession) throws(TelekinesisError) {
+        guard !isClosing.load(ordering: .relaxed) else { throw TelekinesisError(.draining, "the hub is shutting down", ran: .no) }
+        let hasRoom = directory.withLock { directory in
+            guard directory.sessions.count + directory.arriving.count < limits.sessions else { return false }
+            directory.arriving.insert(ObjectIdentity(session))
+            return true
+        }
+        guard hasRoom else { throw TelekinesisError(.overloaded, "the hub has its \(limits.sessions) sessions", ran: .no) }
+    }
+
+    /// A session was taken in.
+    func admit(_ session: HubSession, as node: NodeID) {
+        directory.withLock { directory in
+            directory.arriving.remove(ObjectIdentity(session))
+            directory.sessions.insert(session, for: node.rawValue)
+        }
+    }
+
+    /// A session has ended. Another one may have its node id by now.
+    func leave(_ session: HubSession, node: NodeID) {
+        directory.withLock { directory in
+            directory.arriving.remove(ObjectIdentity(session))
+            if directory.sessions[node.rawValue] === session { directory.sessions.remove(node.rawValue) }
+        }
+    }
+
+    /// The session of a node.
+    func session(of node: NodeID) -> HubSession? { directory.withLock { $0.sessions[node.rawValue] } }
+
+    /// All sessions, those that are still arriving included.
+    var sessions: [HubSession] {
+        directory.withLock { directory in
+            var all = directory.arriving.map(\.object)
+            directory.sessions.forEach { all.append($1) }
+            return all
+        }
+    }
+
+    // MARK: Names
+
+    /// The entry of a name, which now has one more route.
+    func bind(_ name: ServiceName) -> NameEntry {
+        directory.withLock { directory in
+            let entry = directory.entry(name)
+            entry.state.withLock { $0.bind() }
+            return entry
+        }
+    }
+
+    /// A route is no more.
+    func unbind(_ entry: NameEntry) {
+        directory.withLock { directory in
+            entry.state.withLock { $0.unbind() }
+            directory.sweep(entry)
+        }
+    }
+
+    /// A session wants to serve a name.
+    func publish(
+        _ name: ServiceName, _ request: PublishRequest, by principal: Principal, now: UInt64, makeProvider: (NameEntry) -> Provider
+    ) -> (provider: Provider, outcome: NameState.Publication) {
+        directory.withLock { directory in
+            let entry = directory.entry(name)
+            let provider = makeProvider(entry)
+            let outcome = entry.state.withLock {
+                $0.publish(provider, request, by: principal, now: now) { isOpen || $0 == principal }
+            }
+            directory.sweep(entry)
+            return (provider, outcome)
+        }
+    }
+
+    /// A provider is no more.
+    func withdraw(_ provider: Provider) {
+        directory.withLock { directory in
+            provider.entry.remove(provider)
+            directory.sweep(provider.entry)
+        }
+    }
+
+    /// Something that waited at a name is no more.
+    func sweep(_ entry: NameEntry) { directory.withLock { $0.sweep(entry) } }
+}
