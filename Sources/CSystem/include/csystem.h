@@ -3,6 +3,7 @@
 #include "crypto.h"
 #include "errors.h"
 #include "polling.h"
+#include "processes.h"
 #include "random.h"
 #include "signals.h"
 #include "sockets.h"

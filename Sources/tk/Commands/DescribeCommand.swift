@@ -1,0 +1,35 @@
+internal import Telekinesis
+internal import TelekinesisProtocol
+
+/// `tk describe`
+enum DescribeCommand: Command {
+    static let syntax = CommandSyntax(
+        name: "describe", summary: "Show the methods of something published.",
+        details: "The signatures come from the binary of the provider.",
+        operands: [.init(name: "NAME", help: "A published name.")],
+        options: HubConnection.options + [JSONOutput.option], examples: ["tk describe demo/counter"])
+
+    static func run(_ arguments: Arguments) async throws {
+        let name = arguments.operands[0]
+        try await HubConnection.with(arguments) { node in
+            let description = try await node.describe(name)
+            if arguments.has(JSONOutput.option.name) { return try JSONOutput.line(description) }
+            try Terminal.write(text(description, name: name).map { $0.escapedForTerminal + "\n" }.joined())
+        }
+    }
+
+    /// The lines for people.
+    static func text(_ description: ServiceDescription, name: String) -> [String] {
+        var lines: [String] = []
+        switch description.kind {
+        case .object: lines.append("\(name): an object, \(description.type)")
+        case .class: lines.append("\(name): a class, makes \(description.type)")
+        case .function: lines.append("\(name): a function")
+        }
+        let methods = [description.initializer].compactMap(\.self) + description.methods
+        for method in methods {
+            lines.append("  " + method.signature + (method.refusal.map { "  (cannot be called from elsewhere: \($0))" } ?? ""))
+        }
+        return lines
+    }
+}
