@@ -77,13 +77,21 @@ extension Node {
         return [UInt8](reply.body[1...])
     }
 
-    /// Asks a provider whether it is there, without touching the object.
-    public func ping(_ name: String) async throws {
-        let route = try await bind(name, nil, .zero)
+    /// Asks the provider of a name, or the hub, whether it is there. No object is touched.
+    ///
+    /// - Parameter name: a published name; `nil` for the hub itself.
+    /// - Returns: how long the answer took.
+    @discardableResult
+    public func ping(_ name: String? = nil) async throws -> Duration {
+        let target =
+            if let name { ActorTarget(.name(name), .route(try await bind(name, nil, .zero))) } else { ControlCall.target }
         var encoder = CallEncoder()
         let frame = encoder.frame(selector: ObjectService.ping, signature: 0)
-        let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
+        let start = CallScope.now
+        let reply = try await session.call(frame, to: target)
+        let time = Duration.nanoseconds(CallScope.now - start)
         try reply.throwError(decoder: decoder)
+        return time
     }
 
     /// Binds a name to a handle and waits for the hub's word about it.

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// One subcommand of `tk`.
-protocol Command {
+protocol Command: SendableMetatype {
     /// What may stand on its command line.
     static var syntax: CommandSyntax { get }
 

@@ -1,5 +1,4 @@
 internal import Telekinesis
-internal import TelekinesisProtocol
 
 /// `tk describe`
 enum DescribeCommand: Command {

@@ -1,5 +1,4 @@
 internal import Telekinesis
-internal import TelekinesisLink
 
 /// How commands that talk to a hub find it and get in.
 enum HubConnection {

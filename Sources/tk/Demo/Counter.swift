@@ -1,4 +1,3 @@
-internal import Distributed
 internal import Telekinesis
 
 /// Counts things.

@@ -8,7 +8,7 @@ enum DemoCommand: Command {
         // The demo has a hub of its own, whatever hub and secret the user's environment names.
         let environment = ["TK_HUB": "", "TK_SECRET_FILE": ""]
         var hub = try ChildProcess(["hub", "--port", "0"], environment: environment, output: .piped)
-        guard let address = try hub.readLine().flatMap(HubCommand.address) else { throw CommandFailure("the hub did not start") }
+        guard let address = try hub.readLine().flatMap(HubCommand.address(readyLine:)) else { throw CommandFailure("the hub did not start") }
         try Terminal.line("hub      process \(hub.id), \(address)")
 
         var provider = try ChildProcess(["demo-provider", "--hub", address], environment: environment, output: .piped)

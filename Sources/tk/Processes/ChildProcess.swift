@@ -27,14 +27,17 @@ struct ChildProcess: ~Copyable {
     /// Starts a process.
     ///
     /// - Parameters:
-    ///   - program: a path; by default this very program.
     ///   - arguments: without the name of the program.
+    ///   - program: a path; by default this very program.
     ///   - environment: variables beside, or in place of, those of this process.
     init(
-        _ program: String = ChildProcess.ownProgram, _ arguments: [String], environment: [String: String] = [:], output: Output = .inherited
+        _ arguments: [String], of program: String = ChildProcess.ownProgram, environment: [String: String] = [:], output: Output = .inherited
     ) throws {
         var ends: [Int32] = [-1, -1]
-        if output == .piped, pipe2(&ends, O_CLOEXEC) != 0 { throw CommandFailure("no pipe: \(String(cString: strerror(errno)))") }
+        if output == .piped {
+            guard pipe(&ends) == 0 else { throw CommandFailure("no pipe: \(String(cString: strerror(errno)))") }
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        }
         defer { if ends[1] >= 0 { close(ends[1]) } }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)

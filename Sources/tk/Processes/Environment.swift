@@ -4,7 +4,7 @@ internal import Glibc
 enum Environment {
     static var current: [String: String] {
         var variables: [String: String] = [:]
-        guard var entry = environ else { return [:] }
+        var entry = environ
         while let text = entry.pointee {
             let parts = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
