@@ -1,12 +1,14 @@
 internal import CSystem
 internal import Synchronization
 
-/// Looks after a group's loops: one whose job has run for 10 ms is handed to a spare thread.
+/// Looks after a group's loops: one whose job has run for about 10 ms is handed to a spare thread.
 ///
-/// The watchdog's thread looks every 5 ms, and sleeps when no loop has run a job for 100 ms.
+/// The watchdog's thread looks every 5 ms, twice as often while it suspects a job, and sleeps when no loop has run a job for 100 ms.
 final class Watchdog: Sendable {
     private static let interval: UInt64 = 5_000_000
-    private static let patience: UInt64 = 10_000_000
+    private static let intervalOfSuspicion: UInt64 = 2_500_000
+    /// Counted from the first look at a job, which comes up to one interval after its start.
+    private static let patience: UInt64 = 7_500_000
     private static let quietLooksBeforeParking = 20
     /// Processor time a running job must have had before it counts as stuck; less means that the thread itself was kept from running, and
     /// another would not fare better.
@@ -39,13 +41,16 @@ final class Watchdog: Sendable {
     func run(_ loops: [EventLoop], crew: Crew) {
         var suspects: [Suspect?] = loops.map { _ in nil }
         var quietLooks = 0
-        while isStopped.wait(atMost: Self.interval, { $0 ? true : nil }) == nil {
+        var interval = Self.interval
+        while isStopped.wait(atMost: interval, { $0 ? true : nil }) == nil {
+            interval = Self.interval
             var isQuiet = true
             for (index, loop) in loops.enumerated() {
                 let sight = loop.sight
                 if let suspect = suspects[index], suspect.loop.lastJob == sight.lastJob {
                     if sight.runningJob == 0 { continue }
                     isQuiet = false
+                    interval = Self.intervalOfSuspicion
                     if isStuck(suspect), crew.reserve() {
                         let claim = loop.takeFrom(job: sight.runningJob)
                         crew.seat(claim.map { (loop, $0) })
