@@ -104,8 +104,13 @@ public final class Node: Sendable {
     /// - Throws: what a start-up hook throws.
     public func run() async throws {
         for hook in hooks.withLock({ $0.start }) { try await hook() }
-        await TerminationSignals.wait(on: session.loop)
+        try await termination()
         await shutdown()
+    }
+
+    /// Waits to be asked to end. After that, signals have their former effect: whoever does not want to wait for the shutdown presses control-C again.
+    private func termination() async throws {
+        for await _ in try SignalSource.stream(of: [.terminate, .interrupt], on: session.loop) { return }
     }
 
     /// Takes the published names back, lets running calls finish (for ``NodeConfiguration/drainTime`` at most), and closes the connection.

@@ -1,8 +1,54 @@
+internal import TelekinesisHub
+
 /// `tk hub`
 enum HubCommand: Command {
-    static let syntax = CommandSyntax(name: "hub", summary: "Run a hub.")
+    static let syntax = CommandSyntax(
+        name: "hub", summary: "Run a hub, where providers and callers meet.",
+        details: """
+            Prints one line when it is ready. SIGTERM and SIGINT let calls under way finish before it ends; SIGINT once more ends it at once.
+            Other machines can reach it only with a secret, or if it is told --insecure.
+            """,
+        options: [
+            .init(name: "--host", value: "NAME", help: "Where to listen, by default localhost."),
+            .init(name: "--port", value: "PORT", help: "The port, by default 3388; 0 takes a free one."),
+            .init(
+                name: "--secret-file", value: "FILE", help: "Only let in who knows the secret in this file.", environment: "TK_SECRET_FILE"),
+            .init(name: "--state", value: "DIR", help: "Keep what must survive a restart of the hub in this directory."),
+            .init(name: "--insecure", help: "Let other machines in without any secret."),
+            .init(name: "--allow-origin", value: "ORIGIN", help: "Let web pages of https://example.org connect.", isRepeated: true),
+            .init(name: "--allow-host", value: "NAME", help: "Answer to a further host name, as behind a proxy.", isRepeated: true),
+            .init(name: "--loops", value: "N", help: "Event loops, by default one for each processor."),
+            .init(name: "--polling", help: "Poll before sleeping: faster answers for more work."),
+            .init(name: "--log-level", value: "LEVEL", help: "debug, info, warning or error; by default warning."),
+        ],
+        examples: ["tk hub --port 0"])
 
-    static func run(_ arguments: Arguments) async throws { throw CommandFailure("no hub") }
+    static func run(_ arguments: Arguments) async throws {
+        let hub = try await Hub.start(configuration(arguments))
+        for url in hub.urls.prefix(1) { try Terminal.line(readyText + url) }
+        try await hub.run()
+    }
+
+    /// What the options ask for.
+    static func configuration(_ arguments: Arguments) throws -> HubConfiguration {
+        var configuration = HubConfiguration()
+        if let host = arguments.value("--host") { configuration.host = host }
+        if let port = try arguments.number("--port", in: UInt16.min...UInt16.max) { configuration.port = port }
+        if let file = arguments.value("--secret-file") { configuration.authenticator = try SharedSecret(file: file) }
+        configuration.stateDirectory = arguments.value("--state")
+        configuration.insecure = arguments.has("--insecure")
+        configuration.allowedOrigins = arguments.all("--allow-origin")
+        configuration.allowedHosts = arguments.all("--allow-host")
+        configuration.loops = try arguments.number("--loops", in: 1...1024)
+        configuration.polling = arguments.has("--polling")
+        if let name = arguments.value("--log-level") {
+            guard let level = LogHandler.Level.allCases.first(where: { $0.description == name }) else {
+                throw UsageError("--log-level is one of debug, info, warning and error, not “\(name)”")
+            }
+            configuration.logger.level = level
+        }
+        return configuration
+    }
 
     private static let readyText = "tk hub ready on "
 
