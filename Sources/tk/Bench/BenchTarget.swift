@@ -1,0 +1,30 @@
+internal import Distributed
+internal import Telekinesis
+
+/// What the benchmark calls: an object with state.
+distributed actor BenchTarget {
+    private var count = 0
+
+    init(on node: Node) { actorSystem = node }
+
+    /// Adds, and returns the new value.
+    distributed func increment(by amount: Int) -> Int {
+        count += amount
+        return count
+    }
+
+    /// Returns what it was given.
+    distributed func echo(_ bytes: [UInt8]) -> [UInt8] { bytes }
+
+    /// Takes bytes and says how many there were.
+    distributed func take(_ bytes: [UInt8]) -> Int { bytes.count }
+
+    /// Computes for so long, without a pause.
+    distributed func compute(milliseconds: Int) -> Int {
+        let clock = ContinuousClock()
+        let end = clock.now + .milliseconds(milliseconds)
+        var rounds = 0
+        while clock.now < end { rounds += 1 }
+        return rounds
+    }
+}
