@@ -85,7 +85,7 @@ struct GivenArguments {
                 for _ in 0..<head.argumentCount { try append(&reader) }
             case .json:
                 origin = .json
-                bytes = try JSONText.toMessagePack(body[start...])
+                bytes = try JSONText.toMessagePack(body, in: start..<body.count)
                 var reader = MessagePackReader(bytes)
                 if case .map(let count) = try reader.peekHead() {
                     _ = try reader.readMapHeader()
