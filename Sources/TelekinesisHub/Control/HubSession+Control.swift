@@ -101,8 +101,10 @@ extension HubSession {
         let name = try ServiceName(request.name)
         let entry = board.bind(name)
         do throws(TelekinesisError) {
-            try tables.withLock { (tables) throws(TelekinesisError) in
+            let isNew = try tables.withLock { (tables) throws(TelekinesisError) -> Bool in
                 guard !tables.hasEnded else { throw TelekinesisError(.disconnected, "the session has ended", ran: .no) }
+                // A node may ask about a name again under the handle that it has for it.
+                if let bound = tables.routes[UInt64(request.route)], bound === entry { return false }
                 guard request.route != 0, tables.routes[UInt64(request.route)] == nil else {
                     throw TelekinesisError(.badArguments, "route \(request.route) is in use: choose another handle", ran: .no)
                 }
@@ -111,7 +113,9 @@ extension HubSession {
                         .overloaded, "this node has resolved \(board.limits.routesPerSession) names: unbind some", ran: .no)
                 }
                 tables.routes.insert(entry, for: UInt64(request.route))
+                return true
             }
+            if !isNew { board.unbind(entry) }
         } catch {
             board.unbind(entry)
             throw error

@@ -73,7 +73,8 @@ struct BenchCaller: Sendable {
     }
 
     private func keepCalling(
-        _ targets: [BenchTarget], until isDone: @escaping @Sendable () -> Bool, _ call: @escaping @Sendable (BenchTarget) async throws -> Void
+        _ targets: [BenchTarget], until isDone: @escaping @Sendable () -> Bool,
+        _ call: @escaping @Sendable (BenchTarget) async throws -> Void
     ) async throws -> Latencies {
         try await withThrowingTaskGroup(of: Latencies.self) { group in
             for target in targets {
