@@ -41,6 +41,7 @@ let package = Package(
             name: "tk", dependencies: ["Telekinesis", "TelekinesisHub", "MessagePack", "JSONText", "Reactor", "CSystem", "CAllocations"],
             swiftSettings: strict),
 
+        tests("TkTests", ["tk", "TelekinesisHub", "MessagePack"]),
         tests("ReactorTests", ["Reactor", "CSystem"]),
         tests("MessagePackTests", ["MessagePack"]),
         tests("JSONTextTests", ["JSONText", "MessagePack"]),

@@ -16,7 +16,7 @@ extension Node {
     public func resolve<Act: DistributedActor>(
         _ name: String, as type: Act.Type, waitingUpTo patience: Duration = .zero
     ) async throws -> Act where Act.ActorSystem == Node {
-        let route = try await bind(name, .object, patience)
+        let route = try await bind(name, as: .object, waitingUpTo: patience)
         return try Act.resolve(id: ActorID(ActorTarget(.name(name), .route(route))), using: self)
     }
 
@@ -30,7 +30,7 @@ extension Node {
     public func function<Signature>(
         _ name: String, as signature: Signature.Type = Signature.self, waitingUpTo patience: Duration = .zero
     ) async throws -> RemoteFunction<Signature> {
-        let route = try await bind(name, .function, patience)
+        let route = try await bind(name, as: .function, waitingUpTo: patience)
         return RemoteFunction(RemoteFunctionCore(target: ActorTarget(.name(name), .route(route)), node: self))
     }
 
@@ -48,7 +48,7 @@ extension Node {
 
     /// What a published name says about itself: methods, types, signatures, straight from its provider's binary.
     public func describe(_ name: String) async throws -> ServiceDescription {
-        let route = try await bind(name, nil, .zero)
+        let (route, _) = try await bind(name)
         var encoder = CallEncoder()
         let frame = encoder.frame(selector: ObjectService.describe, signature: 0)
         let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
@@ -66,12 +66,18 @@ extension Node {
         }
     }
 
-    /// Calls a method by name with arguments in words, each `value` or `label=value`; the provider, which knows the types, makes values of them.
+    /// Calls with words, as somebody types them; the provider, which knows the types, makes values of them.
     ///
+    /// - Parameters:
+    ///   - name: a published object or function.
+    ///   - words: of an object, a method and its arguments; of a function, its arguments. Each is `value` or `label=value`.
     /// - Returns: the result as MessagePack.
-    public func call(_ name: String, method: String, words: [String]) async throws -> [UInt8] {
-        let route = try await bind(name, nil, .zero)
-        let frame = try CallEncoder.words(method: method, words)
+    public func call(_ name: String, words: [String]) async throws -> [UInt8] {
+        let (route, kind) = try await bind(name)
+        guard let method = kind == .function ? "" : words.first else {
+            throw TelekinesisError(.invalidUse, "“\(name)” is \(kind.withArticle): say which of its methods is meant")
+        }
+        let frame = try CallEncoder.words(method: method, kind == .function ? words : Array(words.dropFirst()))
         let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
         try reply.throwError(decoder: decoder)
         return [UInt8](reply.body[1...])
@@ -84,7 +90,7 @@ extension Node {
     @discardableResult
     public func ping(_ name: String? = nil) async throws -> Duration {
         let target =
-            if let name { ActorTarget(.name(name), .route(try await bind(name, nil, .zero))) } else { ControlCall.target }
+            if let name { ActorTarget(.name(name), .route(try await bind(name).route)) } else { ControlCall.target }
         var encoder = CallEncoder()
         let frame = encoder.frame(selector: ObjectService.ping, signature: 0)
         let start = CallScope.now
@@ -94,8 +100,23 @@ extension Node {
         return time
     }
 
+    /// Binds a name to a handle and waits for the hub's word about it, which must be that it stands for an object, a class or a function.
+    private func bind(_ name: String, as kind: ServiceKind, waitingUpTo patience: Duration) async throws -> NameRoute {
+        let (route, actual) = try await bind(name, waitingUpTo: patience)
+        guard actual == kind else {
+            let advice =
+                switch actual {
+                case .object: "resolve(_:as:)"
+                case .class: "class(_:of:)"
+                case .function: "function(_:as:)"
+                }
+            throw TelekinesisError(.invalidUse, "“\(name)” stands for \(actual.withArticle): use \(advice)")
+        }
+        return route
+    }
+
     /// Binds a name to a handle and waits for the hub's word about it.
-    private func bind(_ name: String, _ kind: ServiceKind?, _ patience: Duration) async throws -> NameRoute {
+    private func bind(_ name: String, waitingUpTo patience: Duration = .zero) async throws -> (route: NameRoute, kind: ServiceKind) {
         let name = try ServiceName(name)
         let (route, _) = session.route(name)
         let request = ResolveRequest(name: name, route: route.handle, wait: patience > .zero)
@@ -109,16 +130,7 @@ extension Node {
         } catch let error as TelekinesisError where error.code == .deadlineExceeded && patience > .zero {
             throw TelekinesisError(.noProvider, "nobody has published “\(name)” within \(patience)", ran: .no, cause: error)
         }
-        if let kind, answer.kind != kind {
-            let advice =
-                switch answer.kind {
-                case .object: "resolve(_:as:)"
-                case .class: "class(_:of:)"
-                case .function: "function(_:as:)"
-                }
-            throw TelekinesisError(.invalidUse, "“\(name)” stands for \(answer.kind.withArticle): use \(advice)")
-        }
-        return route
+        return (route, answer.kind)
     }
 }
 

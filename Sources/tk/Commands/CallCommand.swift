@@ -6,18 +6,18 @@ enum CallCommand: Command {
         name: "call", summary: "Call a method and print its result.",
         details: """
             The provider, which knows the types, makes values of the arguments. Numbers, Booleans and text are written as they are, dates by
-            RFC 3339, bytes in base64. For a published function METHOD is `call`.
+            RFC 3339, bytes in base64. A published function is called without METHOD.
             """,
         operands: [
             .init(name: "NAME", help: "A published object or function."),
-            .init(name: "METHOD", help: "A method: `increment`, or with its labels `increment(by:)`."),
+            .init(name: "METHOD", help: "A method: `increment`, or with its labels `increment(by:)`.", isRequired: false),
             .init(name: "ARGUMENT", help: "label=value, or a value without its label.", isRequired: false, isRepeated: true),
         ],
         options: HubConnection.options + [
             .init(name: "--timeout", value: "SECONDS", help: "How long the call may take, by default 30."),
             JSONOutput.option,
         ],
-        examples: ["tk call demo/counter increment by=5", "tk call demo/hello call Awesome"])
+        examples: ["tk call demo/counter increment by=5", "tk call demo/hello Awesome"])
 
     static func run(_ arguments: Arguments) async throws {
         let words = arguments.operands
@@ -25,7 +25,7 @@ enum CallCommand: Command {
         let asJSON = arguments.has(JSONOutput.option.name)
         try await HubConnection.with(arguments) { node in
             let result = try await withDeadline(.seconds(seconds)) {
-                try await node.call(words[0], method: words[1], words: Array(words.dropFirst(2)))
+                try await node.call(words[0], words: Array(words.dropFirst()))
             }
             let text = asJSON ? try ValueText.json(result) : try ValueText.readable(result)
             if let text { try Terminal.line(text) }

@@ -1,0 +1,50 @@
+import MessagePack
+import Testing
+
+@testable import tk
+
+struct OutputTests {
+    @Test(arguments: [
+        ("plain", "plain"), ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"), ("a\nb\tc", "a\\u{a}b\\u{9}c"), ("\u{202e}", "\\u{202e}"),
+        ("\u{9b}2J", "\\u{9b}2J"), ("größer", "größer"),
+    ])
+    func nothingFromOutsideActsOnATerminal(text: String, shown: String) {
+        #expect(text.escapedForTerminal == shown)
+    }
+
+    @Test func textKeepsItsLinesWhereItMay() {
+        #expect("a\nb\u{1b}\tc\r".escapedForTerminal(keepingLines: true) == "a\nb\\u{1b}\tc\\u{d}")
+    }
+
+    @Test func columnsAreAlignedWithoutSpacesAtTheEnds() {
+        #expect(TextTable.lines([["a", "bb", "c"], ["aaa", "b", "cc"]]) == "a    bb  c\naaa  b   cc\n")
+        #expect(TextTable.lines([]) == "")
+    }
+
+    @Test func figuresAreRoundedAndGrouped() {
+        #expect(FigureText.decimal(3.14159, places: 2) == "3.14")
+        #expect(FigureText.decimal(0.04, places: 1) == "0.0")
+        #expect(FigureText.decimal(-0.06, places: 1) == "-0.1")
+        #expect(FigureText.decimal(12.5, places: 0) == "13")
+        #expect([0, 999, 1_000, -1_234_567].map(FigureText.grouped) == ["0", "999", "1,000", "-1,234,567"])
+    }
+
+    @Test func scalarsAreShownPlainlyAndStructuresAsJSON() throws {
+        func shown(_ value: some Encodable) throws -> String? { try ValueText.readable(MessagePackEncoder().encode(value)) }
+        #expect(try shown(223) == "223")
+        #expect(try shown(true) == "true")
+        #expect(try shown(2.5) == "2.5")
+        #expect(try shown("Hello \u{1b}[31m\nAwesome") == "Hello \\u{1b}[31m\nAwesome")
+        #expect(try shown([UInt8]("abc".utf8)) == "YWJj")
+        #expect(try shown(Int?.none) == nil)
+        #expect(try shown(["a": [1, 2]]) == #"{"a":[1,2]}"#)
+        #expect(try shown(["\u{1b}\u{202e}"]) == #"["\u001b\u202e"]"#)
+        #expect(try shown(["\u{e0001}"]) == #"["\udb40\udc01"]"#)
+    }
+
+    @Test func jsonIsStrict() throws {
+        func json(_ value: some Encodable) throws -> String { try ValueText.json(MessagePackEncoder().encode(value)) }
+        #expect(try json("text") == #""text""#)
+        #expect(try json(Int?.none) == "null")
+    }
+}
