@@ -46,3 +46,11 @@ int tk_thread_is_runnable(int thread) {
     char *end = strrchr(text, ')');
     return end && end[1] == ' ' && end[2] == 'R';
 }
+
+int tk_pin(int processor) {
+    cpu_set_t set;
+    if (processor < 0 || processor >= CPU_SETSIZE) return -1;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    return sched_setaffinity(0, sizeof set, &set);
+}

@@ -12,6 +12,9 @@ static inline void tk_set_thread_slot(void *value) { tk_thread_slot_storage = va
 /// How many processors this process may run on (sched_getaffinity(2)); at least 1.
 int tk_usable_processors(void);
 
+/// Keeps this thread, and the threads and processes that it starts from now on, on one processor (sched_setaffinity(2)). 0 when that worked.
+int tk_pin(int processor);
+
 /// Names the calling thread as `ps -L` and debuggers show it; longer names are cut to 15 bytes.
 void tk_name_thread(const char *name);
 
