@@ -61,7 +61,8 @@ enum BenchRole: String, CaseIterable {
             try Floor.relay(to: UInt16(Self.number(arguments, 1))) { port in try? Terminal.line("\(port)") }
         case .floorClient:
             let size = Self.number(arguments, 2)
-            try JSONOutput.line(FloorResult.measure(port: UInt16(Self.number(arguments, 1)), size: size, seconds: Double(Self.number(arguments, 3)) / 1000))
+            try JSONOutput.line(
+                FloorResult.measure(port: UInt16(Self.number(arguments, 1)), size: size, seconds: Double(Self.number(arguments, 3)) / 1000))
         }
     }
 

@@ -33,7 +33,7 @@ struct BenchRunner {
     }
 
     private func measureCalls(_ workloads: [BenchWorkload]) throws -> [BenchResult] {
-        let rig = try Rig(self)
+        let rig = try Rig.start(self)
         var samples: [Key: [BenchResult]] = [:]
         for _ in 0..<rounds {
             let echo = try rig.floor(.direct, size: Floor.messageSize)
@@ -107,8 +107,8 @@ struct BenchRunner {
 
     /// W1 at a crowded hub against W1 at an empty one, in interleaved pairs.
     private func measureCrowd() throws -> BenchResult {
-        let empty = try Rig(self)
-        let crowded = try Rig(self)
+        let empty = try Rig.start(self)
+        let crowded = try Rig.start(self)
         var names = try start(.names, ["100000", "--hub", crowded.hubURL], pin: pins.last)
         guard try names.readLine(within: 600) == "ready" else { throw CommandFailure("the names were not published") }
         var idle = try start(.idle, ["1000", "--hub", crowded.hubURL], pin: pins.last)
@@ -145,30 +145,31 @@ private struct Rig: ~Copyable {
         let url: String
     }
 
-    private let runner: BenchRunner
-    private var hub: Served
-    private var provider: ChildProcess
-    private var direct: Served
-    private var floorServer: ChildProcess
-    private var floorRelay: ChildProcess
-    private let floorPort: String
-    private let relayPort: String
+    let runner: BenchRunner
+    let hub: Served
+    let provider: ChildProcess
+    let direct: Served
+    let floorServer: ChildProcess
+    let floorRelay: ChildProcess
+    let floorPort: String
+    let relayPort: String
 
     var hubURL: String { hub.url }
 
-    init(_ runner: BenchRunner) throws {
-        self.runner = runner
+    static func start(_ runner: BenchRunner) throws -> Rig {
         let pin = runner.pins.first
-        floorServer = try runner.start(.floorServer, [], pin: pin)
-        floorPort = try floorServer.readLine() ?? ""
-        floorRelay = try runner.start(.floorRelay, [floorPort], pin: pin)
-        relayPort = try floorRelay.readLine() ?? ""
-        hub = try Self.startHub(runner)
-        provider = try runner.start(.provider, ["--hub", hub.url], pin: pin)
+        var floorServer = try runner.start(.floorServer, [], pin: pin)
+        let floorPort = try floorServer.readLine() ?? ""
+        var floorRelay = try runner.start(.floorRelay, [floorPort], pin: pin)
+        let relayPort = try floorRelay.readLine() ?? ""
+        let hub = try startHub(runner)
+        var provider = try runner.start(.provider, ["--hub", hub.url], pin: pin)
         guard try provider.readLine() == "ready" else { throw CommandFailure("the provider did not start") }
         var process = try runner.start(.direct, [], pin: pin)
         guard let url = try process.readLine()?.split(separator: " ").last else { throw CommandFailure("the provider did not start") }
-        direct = Served(process: process, url: String(url))
+        return Rig(
+            runner: runner, hub: hub, provider: provider, direct: Served(process: process, url: String(url)), floorServer: floorServer,
+            floorRelay: floorRelay, floorPort: floorPort, relayPort: relayPort)
     }
 
     static func startHub(_ runner: BenchRunner) throws -> Served {
