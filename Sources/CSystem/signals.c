@@ -25,15 +25,19 @@ int tk_signal_forward(int signal, int descriptor) {
         errno = EINVAL;
         return -1;
     }
-    if (atomic_exchange(&descriptors[signal], descriptor + 1) != 0) return 0;
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&descriptors[signal], &none, descriptor + 1)) {
+        errno = EBUSY;
+        return -1;
+    }
     struct sigaction action = {.sa_handler = forward, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     return sigaction(signal, &action, &previous[signal]);
 }
 
-void tk_signal_restore(int signal) {
+void tk_signal_restore(int signal, int descriptor) {
     if (signal <= 0 || signal >= SIGNALS) return;
-    if (atomic_load(&descriptors[signal]) == 0) return;
+    if (atomic_load(&descriptors[signal]) != descriptor + 1) return;
     sigaction(signal, &previous[signal], 0);
     atomic_store(&descriptors[signal], 0);
 }

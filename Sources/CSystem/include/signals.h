@@ -4,8 +4,8 @@
 /// it did before. Returns 0, or -1 with errno set. One descriptor per signal.
 int tk_signal_forward(int signal, int descriptor);
 
-/// Restores what `signal` did before it was forwarded. Does nothing if it was not.
-void tk_signal_restore(int signal);
+/// Restores what `signal` did before it was forwarded to `descriptor`. Does nothing if it is not.
+void tk_signal_restore(int signal, int descriptor);
 
 /// A non-blocking, close-on-exec pipe.
 int tk_pipe(int ends[2]);

@@ -205,11 +205,13 @@ extension EventLoop {
     private func nextStep(_ claim: UInt64, _ turn: inout LoopTurn) -> LoopStep {
         state.withLock { state in
             guard owner.load(ordering: .relaxed) == claim else { return .lost }
-            let step = state.next(
-                &turn, clock: clock, hasUnfinishedReads: !unfinished.isEmpty, spins: spinner.spinsNow)
+            let step = state.next(&turn, clock: clock, hasUnfinishedReads: !unfinished.isEmpty)
             switch step {
-            case .run: turn.wakesWatchdog = watchdog?.isParked ?? false
-            case .poll(let timeout) where timeout != .none: isSleeping.store(true, ordering: .relaxed)
+            case .run:
+                turn.wakesWatchdog = watchdog?.isParked ?? false
+            case .poll(let timeout) where timeout != .none:
+                if !turn.hasSpun, spinner.spinsNow() { return .spin }
+                isSleeping.store(true, ordering: .relaxed)
             default: break
             }
             return step

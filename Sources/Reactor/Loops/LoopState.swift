@@ -65,10 +65,8 @@ struct LoopState: ~Copyable {
 
     /// Chooses the next step: jobs until there are none or the turn is over, then what they have produced, then timers, then the poll.
     ///
-    /// - Parameters:
-    ///   - hasUnfinishedReads: whether some descriptor has more to read than it was allowed in one turn.
-    ///   - spins: whether the loop polls before it sleeps.
-    mutating func next(_ turn: inout LoopTurn, clock: LoopClock, hasUnfinishedReads: Bool, spins: Bool) -> LoopStep {
+    /// - Parameter hasUnfinishedReads: whether some descriptor has more to read than it was allowed in one turn.
+    mutating func next(_ turn: inout LoopTurn, clock: LoopClock, hasUnfinishedReads: Bool) -> LoopStep {
         runningJob = 0
         let isOvertime = turn.jobs > 0 && !jobs.isEmpty && clock.now &- turn.start >= LoopTurn.limit
         if !isOvertime, let work = jobs.popFirst() { return run(work, &turn) }
@@ -106,7 +104,7 @@ struct LoopState: ~Copyable {
             watches = [:]
             return .stop(rest)
         }
-        return spins && !turn.hasSpun ? .spin : .poll(timeout)
+        return .poll(timeout)
     }
 
     private mutating func run(_ work: consuming Work, _ turn: inout LoopTurn) -> LoopStep {

@@ -27,13 +27,12 @@ struct Spinner {
         }
     }
 
-    var spinsNow: Bool {
-        mutating get {
-            if nanoseconds == 0 { return false }
-            if misses < Self.patience { return true }
-            skipped += 1
-            return skipped % 32 == 0
-        }
+    /// Whether to poll before the sleep that comes now.
+    mutating func spinsNow() -> Bool {
+        if nanoseconds == 0 { return false }
+        if misses < Self.patience { return true }
+        skipped += 1
+        return skipped % 32 == 0
     }
 
     mutating func found() {

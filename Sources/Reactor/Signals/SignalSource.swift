@@ -37,7 +37,7 @@ public final class SignalSource: Sendable {
     /// Gives the signals back their former effect. Callable from any thread, any number of times.
     public func cancel() {
         guard pipe.isFirstToClose() else { return }
-        for signal in signals { tk_signal_restore(signal.rawValue) }
+        for signal in signals { tk_signal_restore(signal.rawValue, pipe.input) }
         pipe.close()
     }
 }
