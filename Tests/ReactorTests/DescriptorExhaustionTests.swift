@@ -27,7 +27,7 @@ import Testing
                 guard server.listener.addresses[0].withSystemAddress({ connect(client, $0, $1) }) == 0 else { exit(3) }
                 // Refused at once, not left waiting; or served, where the process has let go of a descriptor by itself.
                 var byte: UInt8 = 7
-                _ = send(client, &byte, 1, Int32(MSG_NOSIGNAL.rawValue))
+                _ = send(client, &byte, 1, Int32(MSG_NOSIGNAL))
                 if read(client, &byte, 1) <= 0 { refusals += 1 }
             }
             guard refusals > clients.count / 2 else { exit(4) }
