@@ -112,4 +112,16 @@ import Testing
             + Array(repeatElement(hex("a1 78 c0"), count: 120).joined())
         #expect(throws: DecodingError.self) { try MessagePackDecoder().decode(Chain.self, from: bytes) }
     }
+
+    /// Types that decode by trying make an error of every element: its path must not be looked for from the start each time.
+    @Test func aHundredThousandFailedTriesEndInTime() throws {
+        struct Either: Decodable {
+            init(from decoder: any Decoder) throws {
+                let single = try decoder.singleValueContainer()
+                if (try? single.decode(Int.self)) == nil { _ = try single.decode(String.self) }
+            }
+        }
+        let bytes = written { $0.writeArrayHeader(count: 100_000) } + [UInt8](repeating: 0xa0, count: 100_000)
+        #expect(try MessagePackDecoder().decode([Either].self, from: bytes).count == 100_000)
+    }
 }

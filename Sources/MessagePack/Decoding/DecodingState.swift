@@ -6,6 +6,16 @@ final class DecodingState: ValueSource {
         let value: Int
     }
 
+    /// A value inside another, on the way to the one at hand.
+    struct Step {
+        /// Where the value begins.
+        let start: Int
+        /// Where its key begins, which ends at `start`; or, below zero, its index in an array.
+        let key: Int
+
+        static func element(_ index: Int, at start: Int) -> Step { Step(start: start, key: ~index) }
+    }
+
     let bytes: [UInt8]
     let origin: MessagePackDecoder.Origin
     private let start: Int
@@ -15,6 +25,8 @@ final class DecodingState: ValueSource {
     /// The entry to compare with the next key asked for, of whatever container: a guess, right whenever values are decoded in the order in which
     /// they were encoded.
     @exclusivity(unchecked) var expectedEntry = 0
+    /// The way to the value that decodes itself at present, so that an error costs the same wherever it happens: many types decode by trying.
+    @exclusivity(unchecked) private var steps: [Step] = []
     private let sendableUserInfo: [CodingUserInfoKey: any Sendable]
     /// Where containers of some size begin and end, in the order of their beginnings, so that passing over one that is deeply nested takes the same
     /// short time at every level.
@@ -36,26 +48,36 @@ final class DecodingState: ValueSource {
 
     var userInfo: [CodingUserInfoKey: Any] { sendableUserInfo }
 
+    /// The keys and indices that lead to the value at `offset`.
     func codingPath(to offset: Int) -> [any CodingKey] {
-        reader.codingPath(from: start, to: offset)
+        guard offset == steps.last?.start ?? start else { return reader.codingPath(from: start, to: offset) }
+        return steps.map(pathKey)
+    }
+
+    private func pathKey(of step: Step) -> any CodingKey {
+        step.key < 0 ? PathKey(intValue: ~step.key) : PathKey(stringValue: name(of: Entry(key: step.key, value: step.start)))
     }
 
     // MARK: Values
 
     /// Decodes the value that starts at `offset`, and leaves the reader at its end.
+    /// - Parameter step: from the value that decodes itself at present to this one, if it is another.
     @inline(__always)
-    func decode<Value: Decodable>(_ type: Value.Type, at offset: Int) throws -> Value {
+    func decode<Value: Decodable>(_ type: Value.Type, at offset: Int, step: Step? = nil) throws -> Value {
         var source = self
         reader.position = offset
         do {
             return try source.read(type) { state in
+                if let step { state.steps.append(step) }
+                defer { if step != nil { state.steps.removeLast() } }
                 let value = try state.decodeItself(type, at: offset)
                 state.reader.position = offset
                 state.passValue()
                 return value
             }
         } catch let error as MessagePackError {
-            throw DecodingError(error, decoding: type, codingPath: codingPath(to: error.offset))
+            let path = steps.map(pathKey) + (step.map { [pathKey(of: $0)] } ?? []) + reader.codingPath(from: offset, to: error.offset)
+            throw DecodingError(error, decoding: type, codingPath: path)
         }
     }
 

@@ -38,18 +38,18 @@ struct KeyedContainerDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
     func contains(_ key: Key) -> Bool { state.find(key, in: entries) != nil }
 
-    func decodeNil(forKey key: Key) throws -> Bool { state.isNil(at: try value(for: key)) }
+    func decodeNil(forKey key: Key) throws -> Bool { state.isNil(at: try entry(for: key).value) }
 
     func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value {
-        let value = try value(for: key)
+        let entry = try entry(for: key)
         let next = state.expectedEntry + 1
         defer { state.expectedEntry = next }
-        return try state.decode(type, at: value)
+        return try state.decode(type, at: entry.value, step: DecodingState.Step(start: entry.value, key: entry.key))
     }
 
-    func decode(_ type: Int128.Type, forKey key: Key) throws -> Int128 { try state.decode(type, at: try value(for: key)) }
+    func decode(_ type: Int128.Type, forKey key: Key) throws -> Int128 { try state.decode(type, at: try entry(for: key).value) }
 
-    func decode(_ type: UInt128.Type, forKey key: Key) throws -> UInt128 { try state.decode(type, at: try value(for: key)) }
+    func decode(_ type: UInt128.Type, forKey key: Key) throws -> UInt128 { try state.decode(type, at: try entry(for: key).value) }
 
     func nestedContainer<NestedKey: CodingKey>(keyedBy type: NestedKey.Type, forKey key: Key) throws -> KeyedDecodingContainer<NestedKey> {
         try decoder(for: key).container(keyedBy: type)
@@ -61,17 +61,17 @@ struct KeyedContainerDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
     func superDecoder(forKey key: Key) throws -> any Decoder { try decoder(for: key) }
 
-    private func decoder(for key: some CodingKey) throws -> ValueDecoder { ValueDecoder(state: state, start: try value(for: key)) }
+    private func decoder(for key: some CodingKey) throws -> ValueDecoder { ValueDecoder(state: state, start: try entry(for: key).value) }
 
-    /// Where the value of a key begins; its entry is then the expected one.
+    /// The entry of a key, which is then the expected one.
     @inline(__always)
-    private func value(for key: some CodingKey) throws -> Int {
+    private func entry(for key: some CodingKey) throws -> DecodingState.Entry {
         guard let index = state.find(key, in: entries) else {
             let context = DecodingError.Context(
                 codingPath: codingPath, debugDescription: "There is no value for the key \"\(key.stringValue)\".")
             throw DecodingError.keyNotFound(key, context)
         }
-        return entries[index].value
+        return entries[index]
     }
 }
 
@@ -100,26 +100,11 @@ struct UnkeyedContainerDecoder: UnkeyedDecodingContainer {
         return true
     }
 
-    mutating func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
-        try expectElement(type)
-        let value = try state.decode(type, at: next)
-        advance(to: state.reader.position)
-        return value
-    }
+    mutating func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try element(type) }
 
-    mutating func decode(_ type: Int128.Type) throws -> Int128 {
-        try expectElement(type)
-        let value = try state.decode(type, at: next)
-        advance(to: state.reader.position)
-        return value
-    }
+    mutating func decode(_ type: Int128.Type) throws -> Int128 { try element(type) }
 
-    mutating func decode(_ type: UInt128.Type) throws -> UInt128 {
-        try expectElement(type)
-        let value = try state.decode(type, at: next)
-        advance(to: state.reader.position)
-        return value
-    }
+    mutating func decode(_ type: UInt128.Type) throws -> UInt128 { try element(type) }
 
     mutating func nestedContainer<NestedKey: CodingKey>(keyedBy type: NestedKey.Type) throws -> KeyedDecodingContainer<NestedKey> {
         try nested(KeyedDecodingContainer<NestedKey>.self) { try $0.container(keyedBy: type) }
@@ -138,6 +123,14 @@ struct UnkeyedContainerDecoder: UnkeyedDecodingContainer {
         let nested = try open(ValueDecoder(state: state, start: next))
         advance(to: state.end(ofValueAt: next))
         return nested
+    }
+
+    @inline(__always)
+    private mutating func element<Value: Decodable>(_ type: Value.Type) throws -> Value {
+        try expectElement(type)
+        let value = try state.decode(type, at: next, step: .element(currentIndex, at: next))
+        advance(to: state.reader.position)
+        return value
     }
 
     private mutating func advance(to end: Int) {
