@@ -40,6 +40,10 @@ let package = Package(
         .executableTarget(
             name: "tk", dependencies: ["Telekinesis", "TelekinesisHub", "MessagePack", "JSONText", "Reactor", "CSystem", "CAllocations"],
             swiftSettings: strict),
+        // Echo server and client for the Autobahn cases and for other implementations (see Tests/Interop); no product.
+        .executableTarget(
+            name: "AutobahnPeer", dependencies: ["TelekinesisLink", "WebSocket", "Reactor"], path: "Tests/AutobahnPeer",
+            swiftSettings: strict),
 
         tests("TkTests", ["tk", "TelekinesisHub", "MessagePack"]),
         tests("ReactorTests", ["Reactor", "CSystem"]),

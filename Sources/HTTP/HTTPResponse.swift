@@ -14,11 +14,12 @@ public struct HTTPResponse: Equatable, Sendable {
         self.body = body
     }
 
-    /// A refusal as plain text, after which the connection is closed.
-    public init(_ refusal: HTTPRefusal) {
+    /// A refusal as plain text, after which the connection is closed, with further headers where the status asks for them.
+    public init(_ refusal: HTTPRefusal, adding headers: HTTPHeaders = [:]) {
         self.init(
             refusal.status, headers: ["Content-Type": "text/plain; charset=utf-8", "Connection": "close"],
             body: Array((refusal.reason + "\n").utf8))
+        for field in headers.fields { self.headers.append(field.name, field.value) }
     }
 
     /// The bytes to send. Content-Length is added wherever a body is allowed (RFC 9110 §8.6).

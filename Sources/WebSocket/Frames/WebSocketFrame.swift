@@ -32,6 +32,12 @@ public struct WebSocketFailure: Error, Equatable, Sendable {
     /// One sentence that says what was wrong.
     public let reason: String
 
+    /// A failure of the given code.
+    public init(code: UInt16, reason: String) {
+        self.code = code
+        self.reason = reason
+    }
+
     static func violation(_ reason: String) -> WebSocketFailure { WebSocketFailure(code: 1002, reason: reason) }
 }
 

@@ -46,12 +46,9 @@ public enum ServerHandshake {
         do {
             return try accept(head, policy: policy)
         } catch {
-            var response = HTTPResponse(error)
-            if error.status == .upgradeRequired {  // RFC 6455 §4.4, RFC 9110 §15.5.22
-                response.headers.append("Upgrade", "websocket")
-                response.headers.append("Sec-WebSocket-Version", "13")
-            }
-            return .refused(response)
+            // RFC 6455 §4.4, RFC 9110 §15.5.22
+            let more: HTTPHeaders = error.status == .upgradeRequired ? ["Upgrade": "websocket", "Sec-WebSocket-Version": "13"] : [:]
+            return .refused(HTTPResponse(error, adding: more))
         }
     }
 
