@@ -7,7 +7,7 @@ public import TelekinesisProtocol
 ///
 /// A hub may be a process of its own (`tk hub`) or live in a provider's: `try await Hub.start()`.
 public final class Hub: HubEndpoint {
-    private let board: Switchboard
+    let board: Switchboard
     /// The loops on which it works.
     public let eventLoops: EventLoopGroup
     private let listener: Listener?

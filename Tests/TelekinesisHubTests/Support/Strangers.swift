@@ -1,0 +1,29 @@
+import Reactor
+import Synchronization
+import TelekinesisLink
+import TelekinesisProtocol
+import Testing
+
+@testable import TelekinesisHub
+
+enum SharedSecretForTests {
+    static func make() throws -> SharedSecret { try SharedSecret(Array("correct horse battery staple".utf8)) }
+}
+
+extension Switchboard {
+    /// A session as it begins for a connection from elsewhere.
+    func stranger() throws -> HubSession {
+        let group = try EventLoopGroup(loops: 1)
+        return HubSession(self, loop: group.next(), isLocal: false)
+    }
+}
+
+extension SimulatedNode {
+    /// Waits until the hub has decided: authentication may take its time on another thread.
+    func welcomed() async throws {
+        while welcome == nil {
+            if let end { throw end }
+            await Task.yield()
+        }
+    }
+}
