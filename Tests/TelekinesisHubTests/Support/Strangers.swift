@@ -27,3 +27,12 @@ extension SimulatedNode {
         }
     }
 }
+
+/// A clock of seconds that a test moves.
+final class Moment: Sendable {
+    private let state = Mutex<UInt64>(1_000_000)
+    var seconds: UInt64 {
+        get { state.withLock { $0 } }
+        set { state.withLock { $0 = newValue } }
+    }
+}

@@ -1,0 +1,68 @@
+import Reactor
+import TelekinesisProtocol
+import Testing
+
+@testable import TelekinesisHub
+
+@Suite struct DrainTests {
+    @Test func callersLeaveBeforeProvidersAndAcceptedCallsFinish() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try SimulatedNode(hub), try SimulatedNode(hub))
+        try provider.publish("a")
+        try caller.resolve("a", route: 1)
+        let id = caller.call(.route(1))
+        async let drained: Void = hub.drain(grace: .seconds(20))
+        while caller.take(.drain).isEmpty { await Task.yield() }
+        #expect(throws: TelekinesisError.self) { try SimulatedNode(hub) }
+        let heard = provider.take()
+        #expect(!heard.contains { $0.type == .drain })
+        provider.reply(to: try #require(heard.first { $0.type == .call }))
+        #expect(caller.answer(to: id)?.error == nil)
+        // Calls that crossed the request are served as well.
+        caller.call(.route(1))
+        #expect(provider.take(.call).count == 1)
+        caller.close()
+        while provider.take(.drain).isEmpty { await Task.yield() }
+        provider.close()
+        await drained
+        #expect(hub.statistics == HubStatistics())
+    }
+
+    @Test func whatWaitsIsSentElsewhere() async throws {
+        let hub = try await startHub()
+        let caller = try SimulatedNode(hub)
+        let resolve = try caller.control(HubService.resolve, ResolveRequest(name: ServiceName("later"), route: 1, wait: true))
+        let call = caller.call(.route(1), flags: .mayWait)
+        async let drained: Void = hub.drain(grace: .seconds(20))
+        var errors: [TelekinesisError] = []
+        while errors.count < 2 {
+            errors += [resolve, call].compactMap { caller.answer(to: $0)?.error }
+            await Task.yield()
+        }
+        #expect(errors.allSatisfy { $0.code == .moved && $0.ran == .no })
+        caller.close()
+        await drained
+    }
+
+    @Test func graceHasAnEnd() async throws {
+        let clock = VirtualClock()
+        let hub = try await startHub(EventLoopGroup(loops: 1, clock: .virtual(clock)))
+        let node = try SimulatedNode(hub)
+        async let drained: Void = hub.drain(grace: .seconds(30))
+        while node.take(.drain).isEmpty { await Task.yield() }
+        await clock.advance(by: 29_000_000_000)
+        #expect(node.end == nil)
+        await clock.advance(by: 1_000_000_000)
+        await drained
+        #expect(node.end?.code == .draining)
+    }
+
+    @Test func stopEndsEverybodyAtOnce() async throws {
+        let hub = try await startHub()
+        let nodes = try (0..<3).map { _ in try SimulatedNode(hub) }
+        try nodes[0].publish("a")
+        await hub.stop()
+        #expect(nodes.allSatisfy { $0.end?.code == .draining })
+        #expect(hub.statistics == HubStatistics())
+    }
+}
