@@ -36,7 +36,9 @@ let package = Package(
         module("TelekinesisProtocol", ["MessagePack"]),
         module("TelekinesisLink", ["TelekinesisProtocol", "WebSocket", "HTTP", "Reactor", "CSystem"]),
         module("Telekinesis", ["TelekinesisLink", "TelekinesisProtocol", "MessagePack", "JSONText", "Reactor", "CSystem"]),
-        module("TelekinesisHub", ["TelekinesisLink", "TelekinesisProtocol", "MessagePack", "JSONText", "WebSocket", "HTTP", "Reactor", "CSystem"]),
+        module(
+            "TelekinesisHub",
+            ["TelekinesisLink", "TelekinesisProtocol", "MessagePack", "JSONText", "WebSocket", "HTTP", "Reactor", "CSystem"]),
         .executableTarget(
             name: "tk", dependencies: ["Telekinesis", "TelekinesisHub", "MessagePack", "JSONText", "Reactor", "CSystem", "CAllocations"],
             swiftSettings: strict),
