@@ -8,6 +8,8 @@ struct FloorServer {
     private struct Connection {
         let partner: Int32
         var backlog: [UInt8] = []
+        /// How much of the backlog has been written.
+        var written = 0
     }
 
     private static let bufferSize = 256 * 1024
@@ -72,9 +74,17 @@ struct FloorServer {
     }
 
     private mutating func writeBacklog(to socket: Int32) {
-        guard let backlog = connections[socket]?.backlog, !backlog.isEmpty else { return }
-        let sent = max(0, tk_send(socket, backlog, backlog.count))
-        connections[socket]?.backlog.removeFirst(sent)
+        guard let connection = connections[socket], !connection.backlog.isEmpty else { return }
+        let written = connection.backlog.withUnsafeBytes { bytes in
+            let rest = bytes[connection.written...]
+            return connection.written + max(0, tk_send(socket, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count))
+        }
+        if written == connection.backlog.count {
+            connections[socket]?.backlog.removeAll(keepingCapacity: true)
+            connections[socket]?.written = 0
+        } else {
+            connections[socket]?.written = written
+        }
     }
 
     private mutating func close(_ sockets: Int32...) {
