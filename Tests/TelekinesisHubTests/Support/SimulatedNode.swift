@@ -58,6 +58,9 @@ final class SimulatedNode: FrameReceiver {
         try shakeHands(ticket, credentials)
     }
 
+    /// A node on any link, that has not said a word yet.
+    init(_ link: any FrameLink) { self.link = link }
+
     /// A node that has not said a word yet.
     init(silentAt hub: Hub) throws {
         let local = try hub.join()
