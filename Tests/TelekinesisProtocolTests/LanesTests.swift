@@ -60,6 +60,18 @@ import Testing
         }
     }
 
+    @Test func dataNeverOvertakesTheCallItBelongsTo() throws {
+        var lanes = Lanes(transportHeadroom: 16)
+        Self.frame(64, call: 1).withUnsafeBytes { lanes.append($0, to: .urgent) }
+        _ = lanes.next(received: 0)
+        Self.frame(64, call: 2).withUnsafeBytes { lanes.append($0, to: .urgent) }
+        Self.frame(64, call: 3).withUnsafeBytes { lanes.append($0, to: .bulk) }
+        let first = lanes.next(received: 0)
+        let second = lanes.next(received: 0)
+        #expect(try Self.read(first).calls == [2])
+        #expect(try Self.read(second).calls == [3])
+    }
+
     @Test func bulkIsNotStarvedByUrgentFrames() throws {
         var lanes = Lanes(transportHeadroom: 16)
         Self.frame(1024, call: 7).withUnsafeBytes { lanes.append($0, to: .bulk) }

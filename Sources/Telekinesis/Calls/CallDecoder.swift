@@ -28,10 +28,17 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
         guard decodedCount < argumentCount else {
             throw Refusal(.badArguments, "too few arguments: number \(decodedCount + 1), of type \(Argument.self), is missing")
         }
+        let argument = try decoder.decode(Argument.self, from: &reader)
+        decodedCount += 1
+        return argument
+    }
+
+    /// The next argument of a function; when it does not fit, the function was not called.
+    mutating func nextArgument<Argument: Codable>() throws -> Argument {
         do {
-            let argument = try decoder.decode(Argument.self, from: &reader)
-            decodedCount += 1
-            return argument
+            return try decodeNextArgument()
+        } catch let refusal as Refusal {
+            throw refusal
         } catch {
             throw Refusal(.badArguments, "argument \(decodedCount + 1) is no \(Argument.self): \(error)", cause: error)
         }

@@ -48,7 +48,7 @@ struct PublishedClass: Sendable {
             table: try MethodTable.of(Object.self),
             initializer: PublishedFunction.describe(parameters, name: "init", result: String(describing: Object.self))
         ) { decoder in
-            let arguments = (repeat try decoder.decodeNextArgument() as each Argument)
+            let arguments = (repeat try decoder.nextArgument() as each Argument)
             return try await factory(repeat each arguments)
         }
     }

@@ -18,7 +18,7 @@ struct PublishedFunction: Sendable {
         var parameters: [String] = []
         repeat parameters.append(String(describing: (each Argument).self))
         return PublishedFunction(description: describe(parameters, result: "\(Output.self)")) { decoder in
-            let arguments = (repeat try decoder.decodeNextArgument() as each Argument)
+            let arguments = (repeat try decoder.nextArgument() as each Argument)
             let result = try await body(repeat each arguments)
             return { try MessagePackEncoder().encode(result, into: &$0) }
         }
@@ -31,7 +31,7 @@ struct PublishedFunction: Sendable {
         var parameters: [String] = []
         repeat parameters.append(String(describing: (each Argument).self))
         return PublishedFunction(description: describe(parameters, result: "Void")) { decoder in
-            let arguments = (repeat try decoder.decodeNextArgument() as each Argument)
+            let arguments = (repeat try decoder.nextArgument() as each Argument)
             try await body(repeat each arguments)
             return { $0.writeNil() }
         }

@@ -1,7 +1,8 @@
 /// The two queues in front of a connection, and the numbering of what leaves them.
 ///
-/// Everything but data is *urgent*: all of it leaves before up to 64 KiB of the *bulk* lane do, and so on in turn. A small call is therefore never
-/// behind a large value. Frames are kept as the messages they will leave in, so nothing is copied when they do.
+/// Everything but data is *urgent*: a message of it leaves before up to 64 KiB of the *bulk* lane do, and so on in turn. A small call is therefore
+/// never behind a large value, and neither lane starves. Data never overtakes an urgent frame that was queued before it: that is the call or the
+/// reply it belongs to. Frames are kept as the messages they will leave in, so nothing is copied when they do.
 public struct Lanes: Sendable {
     /// Bytes left free in front of every message: for the transport's header and the batch's own.
     public let headroom: Int
@@ -12,7 +13,9 @@ public struct Lanes: Sendable {
 
     private var urgent = MessageQueue()
     private var bulk = MessageQueue()
-    private var bulkTurn = false
+    /// Urgent frames taken in so far, and of those how many have left.
+    private var urgentFrames: (queued: UInt64, sent: UInt64) = (0, 0)
+    private var isBulksTurn = false
     private var spare: [UInt8] = []
 
     /// Empty lanes over a transport that wants `transportHeadroom` bytes for itself.
@@ -34,8 +37,11 @@ public struct Lanes: Sendable {
     public mutating func append(_ frames: UnsafeRawBufferPointer, count: Int = 1, to lane: Lane, patch: FramePatch = .none) {
         queuedBytes += frames.count
         switch lane {
-        case .urgent: urgent.append(frames, count: count, patch: patch, headroom: headroom, spare: &spare)
-        case .bulk: bulk.append(frames, count: count, patch: patch, headroom: headroom, spare: &spare)
+        case .urgent:
+            urgentFrames.queued += UInt64(count)
+            urgent.append(frames, count: count, patch: patch, after: 0, headroom: headroom, spare: &spare)
+        case .bulk:
+            bulk.append(frames, count: count, patch: patch, after: urgentFrames.queued, headroom: headroom, spare: &spare)
         }
     }
 
@@ -45,12 +51,13 @@ public struct Lanes: Sendable {
     /// - Returns: the buffer, and where in it the message starts: the transport's headroom is in front.
     public mutating func next(received: UInt64) -> (message: [UInt8], start: Int)? {
         let queued: QueuedMessage
-        if !urgent.isEmpty, !bulkTurn || bulk.isEmpty {
+        if !urgent.isEmpty, !isBulksTurn || bulk.isEmpty || !bulk.firstMayLeave(after: urgentFrames.sent) {
             queued = urgent.removeFirst()
-            bulkTurn = urgent.isEmpty
+            urgentFrames.sent += UInt64(queued.frames)
+            isBulksTurn = true
         } else if !bulk.isEmpty {
             queued = bulk.removeFirst()
-            bulkTurn = false
+            isBulksTurn = false
         } else {
             return nil
         }
@@ -120,6 +127,8 @@ public struct FramePatch: Sendable {
 private struct QueuedMessage: Sendable {
     var bytes: [UInt8]
     var frames: Int
+    /// How many urgent frames must have left before this message may.
+    var after: UInt64 = 0
 }
 
 /// Messages in the order in which they leave; the last one still takes frames.
@@ -131,7 +140,9 @@ private struct MessageQueue: Sendable {
     var isEmpty: Bool { open.frames == 0 && nextFull == full.count }
 
     @inline(__always)
-    mutating func append(_ frames: UnsafeRawBufferPointer, count: Int, patch: FramePatch, headroom: Int, spare: inout [UInt8]) {
+    mutating func append(
+        _ frames: UnsafeRawBufferPointer, count: Int, patch: FramePatch, after: UInt64, headroom: Int, spare: inout [UInt8]
+    ) {
         if open.bytes.count >= headroom + Batch.fullSize {
             full.append(open)
             open = QueuedMessage(bytes: [], frames: 0)
@@ -143,8 +154,11 @@ private struct MessageQueue: Sendable {
         let start = open.bytes.count
         open.bytes.append(contentsOf: frames)
         open.frames += count
+        open.after = after
         open.bytes.withUnsafeMutableBytes { patch.apply(to: UnsafeMutableRawBufferPointer(rebasing: $0[start...])) }
     }
+
+    func firstMayLeave(after sent: UInt64) -> Bool { (nextFull < full.count ? full[nextFull] : open).after <= sent }
 
     mutating func removeFirst() -> QueuedMessage {
         if nextFull < full.count {
