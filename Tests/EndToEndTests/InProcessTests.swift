@@ -141,11 +141,11 @@ struct Trio {
     @Test func wordsFindTheirMethod() async throws {
         let trio = try await Trio()
         try await trio.provider.publish(Counter(on: trio.provider), as: "demo/counter")
-        #expect(try await trio.caller.call("demo/counter", method: "increment", words: ["by=5"]) == [5])
-        #expect(try await trio.caller.call("demo/counter", method: "increment", words: ["7"]) == [12])
-        #expect(try await trio.caller.call("demo/counter", method: "value", words: []) == [12])
+        #expect(try await trio.caller.call("demo/counter", words: ["increment", "by=5"]) == [5])
+        #expect(try await trio.caller.call("demo/counter", words: ["increment", "7"]) == [12])
+        #expect(try await trio.caller.call("demo/counter", words: ["value"]) == [12])
         let error = try await #require(throws: TelekinesisError.self) {
-            try await trio.caller.call("demo/counter", method: "explode", words: [])
+            try await trio.caller.call("demo/counter", words: ["explode"])
         }
         #expect(error.code == .noSuchMethod)
         #expect(error.message.contains("increment(by:)"))
