@@ -2,8 +2,8 @@ public import MessagePack
 
 extension JSONText {
     /// The same value as JSON text, without white space.
-    /// - Throws: where the bytes are malformed or JSON has nothing for a value: a map key that is no string, a timestamp outside of the years 0 to 9999, an extension
-    ///   of another type.
+    /// - Throws: where the bytes are malformed or JSON has nothing for a value: a map key that is no string, a timestamp outside of the
+    ///   years 0 to 9999, an extension of another type.
     public static func fromMessagePack(_ bytes: [UInt8]) throws(MessagePackError) -> [UInt8] {
         var (reader, text) = (MessagePackReader(bytes), [UInt8]())
         try fromMessagePack(&reader, into: &text)

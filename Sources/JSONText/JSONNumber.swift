@@ -22,7 +22,8 @@ struct JSONNumber {
         self.digits = sum
     }
 
-    /// An integer where the number is spelled as one and fits (but for -0, which only a float can keep), else the nearest float; nil for what is not finite.
+    /// An integer where the number is spelled as one and fits (but for -0, which only a float can keep), else the nearest float; nil for
+    /// what is not finite, and for what is too long to be worth the time.
     /// - Parameter spelling: the number's text.
     func value(_ spelling: ArraySlice<UInt8>) -> Value? {
         if isInteger, let digits {

@@ -1,10 +1,11 @@
 public import MessagePack
 
-/// JSON by RFC 8259, strictly: UTF-8 without a byte order mark, whole surrogate pairs only, no number that a 64-bit integer or float cannot stand for,
-/// arrays and objects at most `maximumDepth` deep.
+/// JSON by RFC 8259, strictly: UTF-8 without a byte order mark, whole surrogate pairs only, no number that a 64-bit integer or float
+/// cannot stand for, arrays and objects at most `maximumDepth` deep.
 ///
-/// No tree is built in either direction. What MessagePack has and JSON lacks goes by one fixed convention: bytes are base64 strings, timestamps RFC 3339 strings,
-/// integers beyond ±2^53 decimal strings, non-finite floats the strings `"NaN"`, `"Infinity"` and `"-Infinity"`. `MessagePackDecoder(origin: .json)` reads them back.
+/// No tree is built in either direction. What MessagePack has and JSON lacks goes by one fixed convention: bytes are base64 strings,
+/// timestamps RFC 3339 strings, integers beyond ±2^53 decimal strings, non-finite floats the strings `"NaN"`, `"Infinity"` and
+/// `"-Infinity"`. `MessagePackDecoder(origin: .json)` reads them back.
 public enum JSONText {
     /// How deep arrays and objects may be nested.
     public static let maximumDepth = MessagePackReader.maximumDepth

@@ -159,6 +159,18 @@ enum Color: String, Codable { case red, green }
         #expect(context.debugDescription == "Expected an integer, found a string at byte 22.")
         #expect((context.underlyingError as? MessagePackError)?.offset == 22)
 
+        let shapes = hex("91 81 a6 63 69 72 63 6c 65 82 a2 5f 30 81 a1 78 c3 a6 72 61 64 69 75 73 01")
+        guard case .typeMismatch(_, let inner)? = decodingError([Shape].self, shapes) else { return #expect(Bool(false)) }
+        #expect(inner.codingPath.map(\.stringValue) == ["Index 0", "circle", "_0", "x"])
+        guard case .typeMismatch(_, let element)? = decodingError([String: [Int]].self, hex("81 a1 6b 92 01 c3")) else {
+            return #expect(Bool(false))
+        }
+        #expect(element.codingPath.map(\.stringValue) == ["k", "Index 1"])
+        guard case .dataCorrupted(let twice)? = decodingError([Point].self, hex("91 82 a1 78 01 a1 78 02")) else {
+            return #expect(Bool(false))
+        }
+        #expect(twice.codingPath.map(\.stringValue) == ["Index 0", "x"])
+
         guard case .keyNotFound(let key, _)? = decodingError(Point.self, hex("81 a1 78 01")) else { return #expect(Bool(false)) }
         #expect(key.stringValue == "y")
         guard case .valueNotFound? = decodingError(Int.self, hex("c0")) else { return #expect(Bool(false)) }

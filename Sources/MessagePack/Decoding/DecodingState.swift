@@ -48,35 +48,36 @@ final class DecodingState: ValueSource {
 
     var userInfo: [CodingUserInfoKey: Any] { sendableUserInfo }
 
-    /// The keys and indices that lead to the value at `offset`.
-    func codingPath(to offset: Int) -> [any CodingKey] {
-        guard offset == steps.last?.start ?? start else { return reader.codingPath(from: start, to: offset) }
-        return steps.map(pathKey)
-    }
-
-    private func pathKey(of step: Step) -> any CodingKey {
-        step.key < 0 ? PathKey(intValue: ~step.key) : PathKey(stringValue: name(of: Entry(key: step.key, value: step.start)))
+    /// The keys and indices that lead to the value that decodes itself at present, and on through containers nested in its own.
+    func codingPath(through nested: [Step]) -> [any CodingKey] {
+        (steps + nested).map { step in
+            step.key < 0 ? PathKey(intValue: ~step.key) : PathKey(stringValue: name(of: Entry(key: step.key, value: step.start)))
+        }
     }
 
     // MARK: Values
 
     /// Decodes the value that starts at `offset`, and leaves the reader at its end.
-    /// - Parameter step: from the value that decodes itself at present to this one, if it is another.
+    /// - Parameters:
+    ///   - nested: the steps to the container that the value is decoded from, if that is not the one of the value that decodes itself at present.
+    ///   - step: from that container to the value.
     @inline(__always)
-    func decode<Value: Decodable>(_ type: Value.Type, at offset: Int, step: Step? = nil) throws -> Value {
+    func decode<Value: Decodable>(_ type: Value.Type, at offset: Int, through nested: [Step], step: Step? = nil) throws -> Value {
         var source = self
         reader.position = offset
         do {
             return try source.read(type) { state in
+                let depth = state.steps.count
+                state.steps += nested
                 if let step { state.steps.append(step) }
-                defer { if step != nil { state.steps.removeLast() } }
+                defer { state.steps.removeLast(state.steps.count - depth) }
                 let value = try state.decodeItself(type, at: offset)
                 state.reader.position = offset
                 state.passValue()
                 return value
             }
         } catch let error as MessagePackError {
-            let path = steps.map(pathKey) + (step.map { [pathKey(of: $0)] } ?? []) + reader.codingPath(from: offset, to: error.offset)
+            let path = codingPath(through: nested + (step.map { [$0] } ?? [])) + reader.codingPath(from: offset, to: error.offset)
             throw DecodingError(error, decoding: type, codingPath: path)
         }
     }
@@ -107,17 +108,17 @@ final class DecodingState: ValueSource {
     // MARK: Containers
 
     /// The number of elements of the array at `offset`, and where they begin.
-    func array(at offset: Int) throws -> (count: Int, content: Int) {
+    func array(at offset: Int, through nested: [Step]) throws -> (count: Int, content: Int) {
         reader.position = offset
         do throws(MessagePackError) {
             return (try reader.readArrayHeader(), reader.position)
         } catch {
-            throw DecodingError(error, decoding: [Any].self, codingPath: codingPath(to: error.offset))
+            throw DecodingError(error, decoding: [Any].self, codingPath: codingPath(through: nested))
         }
     }
 
     /// The entries of the map at `offset`, no two of the same key.
-    func entries(at offset: Int) throws -> [Entry] {
+    func entries(at offset: Int, through nested: [Step]) throws -> [Entry] {
         reader.position = offset
         do throws(MessagePackError) {
             let count = try reader.readMapHeader()
@@ -132,10 +133,12 @@ final class DecodingState: ValueSource {
             expectedEntry = 0
             return entries
         } catch {
-            throw DecodingError(error, decoding: [String: Any].self, codingPath: codingPath(to: error.offset))
+            let path = codingPath(through: nested) + reader.codingPath(from: offset, to: error.offset)
+            throw DecodingError(error, decoding: [String: Any].self, codingPath: path)
         }
     }
 
+    /// The key of an entry. One that is not UTF-8 gets a name that no entry has, and so is missed when it is asked for.
     func name(of entry: Entry) -> String {
         bytes.withUnsafeBufferPointer { String(decoding: $0[entry.key..<entry.value], as: UTF8.self) }
     }

@@ -7,8 +7,8 @@ public struct MessagePackDecoder: Sendable {
     public enum Origin: Sendable {
         /// MessagePack all along.
         case native
-        /// JSON text (`JSONText.toMessagePack`): in place of an integer also a float that is one, or its digits as a string; `"NaN"`, `"Infinity"` and
-        /// `"-Infinity"`; dates by RFC 3339; bytes in base64.
+        /// JSON text (`JSONText.toMessagePack`): in place of an integer also a float that is one, or its digits as a string; `"NaN"`,
+        /// `"Infinity"` and `"-Infinity"`; dates by RFC 3339; bytes in base64.
         case json
         /// Words that a person typed: as for JSON, and any number or Boolean may be a string that spells it.
         case words

@@ -2,16 +2,18 @@
 struct ValueDecoder: Decoder, SingleValueDecodingContainer {
     let state: DecodingState
     let start: Int
+    /// From the value that decodes itself to this one, if it is another.
+    var nested: [DecodingState.Step] = []
 
-    var codingPath: [any CodingKey] { state.codingPath(to: start) }
+    var codingPath: [any CodingKey] { state.codingPath(through: nested) }
     var userInfo: [CodingUserInfoKey: Any] { state.userInfo }
 
     func container<Key: CodingKey>(keyedBy _: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        KeyedDecodingContainer(KeyedContainerDecoder(state: state, start: start, entries: try state.entries(at: start)))
+        KeyedDecodingContainer(KeyedContainerDecoder(state: state, nested: nested, entries: try state.entries(at: start, through: nested)))
     }
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
-        try UnkeyedContainerDecoder(state: state, start: start)
+        try UnkeyedContainerDecoder(state: state, start: start, nested: nested)
     }
 
     func singleValueContainer() -> any SingleValueDecodingContainer { self }
@@ -21,35 +23,30 @@ struct ValueDecoder: Decoder, SingleValueDecodingContainer {
     // These generic methods stand for all the concrete ones that the protocols ask for, specialised by the optimizer, but for the two
     // that have default implementations.
 
-    func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try state.decode(type, at: start) }
+    func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try state.decode(type, at: start, through: nested) }
 
-    func decode(_ type: Int128.Type) throws -> Int128 { try state.decode(type, at: start) }
+    func decode(_ type: Int128.Type) throws -> Int128 { try state.decode(type, at: start, through: nested) }
 
-    func decode(_ type: UInt128.Type) throws -> UInt128 { try state.decode(type, at: start) }
+    func decode(_ type: UInt128.Type) throws -> UInt128 { try state.decode(type, at: start, through: nested) }
 }
 
 struct KeyedContainerDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
     let state: DecodingState
-    let start: Int
+    let nested: [DecodingState.Step]
     let entries: [DecodingState.Entry]
 
-    var codingPath: [any CodingKey] { state.codingPath(to: start) }
+    var codingPath: [any CodingKey] { state.codingPath(through: nested) }
     var allKeys: [Key] { entries.compactMap { Key(stringValue: state.name(of: $0)) } }
 
     func contains(_ key: Key) -> Bool { state.find(key, in: entries) != nil }
 
     func decodeNil(forKey key: Key) throws -> Bool { state.isNil(at: try entry(for: key).value) }
 
-    func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value {
-        let entry = try entry(for: key)
-        let next = state.expectedEntry + 1
-        defer { state.expectedEntry = next }
-        return try state.decode(type, at: entry.value, step: DecodingState.Step(start: entry.value, key: entry.key))
-    }
+    func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value { try value(type, for: key) }
 
-    func decode(_ type: Int128.Type, forKey key: Key) throws -> Int128 { try state.decode(type, at: try entry(for: key).value) }
+    func decode(_ type: Int128.Type, forKey key: Key) throws -> Int128 { try value(type, for: key) }
 
-    func decode(_ type: UInt128.Type, forKey key: Key) throws -> UInt128 { try state.decode(type, at: try entry(for: key).value) }
+    func decode(_ type: UInt128.Type, forKey key: Key) throws -> UInt128 { try value(type, for: key) }
 
     func nestedContainer<NestedKey: CodingKey>(keyedBy type: NestedKey.Type, forKey key: Key) throws -> KeyedDecodingContainer<NestedKey> {
         try decoder(for: key).container(keyedBy: type)
@@ -61,7 +58,18 @@ struct KeyedContainerDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
     func superDecoder(forKey key: Key) throws -> any Decoder { try decoder(for: key) }
 
-    private func decoder(for key: some CodingKey) throws -> ValueDecoder { ValueDecoder(state: state, start: try entry(for: key).value) }
+    @inline(__always)
+    private func value<Value: Decodable>(_ type: Value.Type, for key: Key) throws -> Value {
+        let entry = try entry(for: key)
+        let next = state.expectedEntry + 1
+        defer { state.expectedEntry = next }
+        return try state.decode(type, at: entry.value, through: nested, step: DecodingState.Step(start: entry.value, key: entry.key))
+    }
+
+    private func decoder(for key: some CodingKey) throws -> ValueDecoder {
+        let entry = try entry(for: key)
+        return ValueDecoder(state: state, start: entry.value, nested: nested + [DecodingState.Step(start: entry.value, key: entry.key)])
+    }
 
     /// The entry of a key, which is then the expected one.
     @inline(__always)
@@ -77,19 +85,19 @@ struct KeyedContainerDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
 struct UnkeyedContainerDecoder: UnkeyedDecodingContainer {
     let state: DecodingState
-    let start: Int
+    let nested: [DecodingState.Step]
     let length: Int
     private(set) var currentIndex = 0
     /// Where the next element begins.
     private var next: Int
 
-    init(state: DecodingState, start: Int) throws {
+    init(state: DecodingState, start: Int, nested: [DecodingState.Step]) throws {
         self.state = state
-        self.start = start
-        (length, next) = try state.array(at: start)
+        self.nested = nested
+        (length, next) = try state.array(at: start, through: nested)
     }
 
-    var codingPath: [any CodingKey] { state.codingPath(to: start) }
+    var codingPath: [any CodingKey] { state.codingPath(through: nested) }
     var count: Int? { length }
     var isAtEnd: Bool { currentIndex == length }
 
@@ -120,15 +128,15 @@ struct UnkeyedContainerDecoder: UnkeyedDecodingContainer {
 
     private mutating func nested<Nested>(_ type: Nested.Type, _ open: (ValueDecoder) throws -> Nested) throws -> Nested {
         try expectElement(type)
-        let nested = try open(ValueDecoder(state: state, start: next))
+        let element = try open(ValueDecoder(state: state, start: next, nested: nested + [.element(currentIndex, at: next)]))
         advance(to: state.end(ofValueAt: next))
-        return nested
+        return element
     }
 
     @inline(__always)
     private mutating func element<Value: Decodable>(_ type: Value.Type) throws -> Value {
         try expectElement(type)
-        let value = try state.decode(type, at: next, step: .element(currentIndex, at: next))
+        let value = try state.decode(type, at: next, through: nested, step: .element(currentIndex, at: next))
         advance(to: state.reader.position)
         return value
     }

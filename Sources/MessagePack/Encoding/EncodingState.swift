@@ -155,8 +155,8 @@ final class EncodingState {
 
     /// Puts the end of a container that is not on top at the end of the buffer.
     ///
-    /// Nearly always that is one around the top, whose element is now complete. Else it is one that was complete, too, and what follows it is laid aside
-    /// until it is complete again.
+    /// Nearly always that is one around the top, whose element is now complete. Else it is one that was complete, too, and what follows it
+    /// is laid aside until it is complete again.
     private func resume(_ id: ContainerID) throws {
         guard isCurrent(id) else {
             throw failure ?? fail("A container is used after the value it belongs to.", at: start)
