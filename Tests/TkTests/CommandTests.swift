@@ -1,3 +1,4 @@
+import TelekinesisHub
 import Testing
 
 @testable import tk

@@ -43,6 +43,14 @@ struct ChildProcess: ~Copyable {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         if output == .piped { posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) }
+        // A child hears all signals, whatever this thread has blocked.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
 
         var variables = Environment.current.merging(environment) { $1 }
         variables[Self.parentVariable] = "\(getpid())"
@@ -50,7 +58,7 @@ struct ChildProcess: ~Copyable {
         var settings = variables.map { strdup("\($0)=\($1)") } + [nil]
         defer { for text in words + settings { free(text) } }
         var id: pid_t = 0
-        let error = posix_spawn(&id, program, &actions, nil, &words, &settings)
+        let error = posix_spawn(&id, program, &actions, &attributes, &words, &settings)
         guard error == 0 else {
             if ends[0] >= 0 { close(ends[0]) }
             throw CommandFailure("\(program) cannot be started: \(String(cString: strerror(error)))")
