@@ -25,7 +25,9 @@ struct Arguments: Sendable, Equatable {
             guard let option = syntax.allOptions.first(where: { $0.name == name }) else { throw refuse("there is no option \(name)") }
             guard option.isRepeated || values[name] == nil else { throw refuse("\(name) is given twice") }
             if let value = option.value {
-                guard let text = parts.count == 2 ? parts[1] : rest.popFirst() else { throw refuse("\(name) needs a value: \(name) \(value)") }
+                guard let text = parts.count == 2 ? parts[1] : rest.popFirst() else {
+                    throw refuse("\(name) needs a value: \(name) \(value)")
+                }
                 values[name, default: []].append(text)
             } else {
                 guard parts.count == 1 else { throw refuse("\(name) takes no value") }

@@ -37,7 +37,9 @@ enum HelpText {
         return (["tk", syntax.name] + operands + (syntax.options.isEmpty ? [] : ["[OPTION…]"])).joined(separator: " ")
     }
 
-    private static func spelling(_ option: CommandSyntax.Option) -> String { [option.name, option.value].compactMap(\.self).joined(separator: " ") }
+    private static func spelling(_ option: CommandSyntax.Option) -> String {
+        [option.name, option.value].compactMap(\.self).joined(separator: " ")
+    }
 
     private static func help(_ option: CommandSyntax.Option) -> String {
         var notes: [String] = []
@@ -46,5 +48,7 @@ enum HelpText {
         return notes.isEmpty ? option.help : "\(option.help) (\(notes.joined(separator: "; ")))"
     }
 
-    private static func section(_ title: String, _ rows: [(String, String)]) -> String { "\n\(title):\n" + TextTable.lines(rows.map { ["  " + $0, $1] }) }
+    private static func section(_ title: String, _ rows: [(String, String)]) -> String {
+        "\n\(title):\n" + TextTable.lines(rows.map { ["  " + $0, $1] })
+    }
 }

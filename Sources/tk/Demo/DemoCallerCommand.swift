@@ -31,7 +31,7 @@ enum DemoCallerCommand: Command {
     }
 
     private static func say(_ call: String, _ result: some CustomStringConvertible) throws {
-        let padding = String(repeating: " ", count: max(0, 50 - call.count))
+        let padding = String(repeating: " ", count: max(0, 53 - call.count))
         try Terminal.line("\(call)\(padding) → \(result)")
     }
 

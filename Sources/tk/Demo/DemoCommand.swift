@@ -8,7 +8,9 @@ enum DemoCommand: Command {
         // The demo has a hub of its own, whatever hub and secret the user's environment names.
         let environment = ["TK_HUB": "", "TK_SECRET_FILE": ""]
         var hub = try ChildProcess(["hub", "--port", "0"], environment: environment, output: .piped)
-        guard let address = try hub.readLine().flatMap(HubCommand.address(readyLine:)) else { throw CommandFailure("the hub did not start") }
+        guard let address = try hub.readLine().flatMap(HubCommand.address(readyLine:)) else {
+            throw CommandFailure("the hub did not start")
+        }
         try Terminal.line("hub      process \(hub.id), \(address)")
 
         var provider = try ChildProcess(["demo-provider", "--hub", address], environment: environment, output: .piped)
@@ -23,7 +25,7 @@ enum DemoCommand: Command {
         let ends = [provider.stop(), hub.stop()]
         guard ends == [0, 0] else { throw CommandFailure("provider and hub did not end in good order: \(ends)") }
         #if DEBUG
-        try Terminal.line("This is a debug build: `swift run -c release tk demo` shows what a call really costs.")
+            try Terminal.line("This is a debug build: `swift run -c release tk demo` shows what a call really costs.")
         #endif
     }
 }

@@ -7,7 +7,9 @@ enum Terminal {
 
     /// Writes text to standard output.
     static func write(_ text: String) throws {
-        guard put(text, STDOUT_FILENO) else { throw CommandFailure("standard output cannot be written: \(String(cString: strerror(errno)))") }
+        guard put(text, STDOUT_FILENO) else {
+            throw CommandFailure("standard output cannot be written: \(String(cString: strerror(errno)))")
+        }
     }
 
     /// Writes a line to standard error. If that fails there is no place left to complain.

@@ -31,7 +31,8 @@ struct ChildProcess: ~Copyable {
     ///   - program: a path; by default this very program.
     ///   - environment: variables beside, or in place of, those of this process.
     init(
-        _ arguments: [String], of program: String = ChildProcess.ownProgram, environment: [String: String] = [:], output: Output = .inherited
+        _ arguments: [String], of program: String = ChildProcess.ownProgram, environment: [String: String] = [:],
+        output: Output = .inherited
     ) throws {
         var ends: [Int32] = [-1, -1]
         if output == .piped {
