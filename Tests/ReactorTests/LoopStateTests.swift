@@ -91,9 +91,6 @@ import Testing
     }
 
     @Test func pollingIsGivenUpWhereItIsOfNoUse() {
-        var single = Spinner(.upTo(nanoseconds: 20_000), processors: 1)
-        let spinsAlone = single.spinsNow()
-        #expect(!spinsAlone)
         var spinner = Spinner(.upTo(nanoseconds: 20_000), processors: 2)
         for _ in 0..<16 {
             let spins = spinner.spinsNow()
@@ -105,6 +102,20 @@ import Testing
         spinner.found()
         let spinsAgain = spinner.spinsNow()
         #expect(spinsAgain)
+    }
+
+    @Test func aSingleProcessorIsPolledOnOnlyAfterSuccess() {
+        var spinner = Spinner(.upTo(nanoseconds: 20_000), processors: 1)
+        let attempts = (0..<16_384).count { _ in spinner.spinsNow() }
+        #expect(attempts == 4)
+        spinner.found()
+        for _ in 0..<4 {
+            let spins = spinner.spinsNow()
+            #expect(spins)
+            spinner.missed()
+        }
+        let spinsOn = spinner.spinsNow()
+        #expect(!spinsOn)
     }
 }
 

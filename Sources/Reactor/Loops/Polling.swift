@@ -2,37 +2,45 @@ internal import CSystem
 
 /// Whether a loop looks for work for a short while before it sleeps.
 ///
-/// Waking a sleeping thread costs more than all else in a small call. Polling avoids it where a processor is free, and costs both sides dearly
-/// where it is not: on a single processor it has no effect.
+/// Waking a sleeping thread costs more than all else in a small call. Polling avoids it where whoever brings the work runs on another processor
+/// meanwhile; where both share one, it only keeps them from running. So a process that may use a single processor polls only after a rare
+/// attempt has met with success, which happens if the other side is elsewhere.
 public enum Polling: Sendable {
     /// Sleep at once.
     case off
-    /// Poll for so long; less often where that has been of no use.
+    /// Poll for so long; seldom where that has been of no use.
     case upTo(nanoseconds: UInt64)
 }
 
 /// Decides when to poll, from how often it was of use.
 struct Spinner {
-    /// Fruitless attempts after which only every 32nd is made.
-    private static let patience = 16
-
     let nanoseconds: UInt64
-    private var misses = 0
+    /// Fruitless attempts in a row after which only few are made,
+    private let patience: Int
+    /// namely one in so many.
+    private let interval: Int
+    private var misses: Int
     private var skipped = 0
 
     init(_ polling: Polling, processors: Int = Int(tk_usable_processors())) {
-        switch polling {
-        case .upTo(let time) where processors > 1: nanoseconds = time
-        default: nanoseconds = 0
-        }
+        let time: UInt64 =
+            switch polling {
+            case .upTo(let time): time
+            case .off: 0
+            }
+        let isAlone = processors == 1
+        // Long enough for the answer of a peer that must be woken first, or two sides that try seldom would never meet.
+        nanoseconds = time > 0 && isAlone ? max(time, 100_000) : time
+        (patience, interval) = isAlone ? (4, 4096) : (16, 32)
+        misses = isAlone ? patience : 0
     }
 
     /// Whether to poll before the sleep that comes now.
     mutating func spinsNow() -> Bool {
         if nanoseconds == 0 { return false }
-        if misses < Self.patience { return true }
+        if misses < patience { return true }
         skipped += 1
-        return skipped % 32 == 0
+        return skipped % interval == 0
     }
 
     mutating func found() {
