@@ -17,6 +17,21 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
     .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
+/// The files of each sample. Each is a program, and thus a target, of its own.
+let samples = ["Hello": ["Hub", "Provider", "Caller"], "Counter": ["CounterAPI", "Provider", "Caller"], "Workers": ["Worker", "Caller"]]
+
+/// A program of a sample: one file of its folder.
+func sample(_ name: String, _ folder: String, _ file: String, _ dependencies: [Target.Dependency] = ["Telekinesis"]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Samples/\(folder)", exclude: others(folder, file), sources: ["\(file).swift"],
+        swiftSettings: strict)
+}
+
+/// The files of a sample's folder that do not belong to the target of one of them.
+func others(_ folder: String, _ file: String) -> [String] {
+    (samples[folder] ?? []).filter { $0 != file }.map { "\($0).swift" } + ["README.md"]
+}
+
 let package = Package(
     name: "telekinesis",
     products: [
@@ -46,6 +61,17 @@ let package = Package(
         .executableTarget(
             name: "AutobahnPeer", dependencies: ["TelekinesisLink", "WebSocket", "Reactor"], path: "Tests/AutobahnPeer",
             swiftSettings: strict),
+
+        sample("hello-hub", "Hello", "Hub", ["TelekinesisHub"]),
+        sample("hello-provider", "Hello", "Provider"),
+        sample("hello-caller", "Hello", "Caller"),
+        .target(
+            name: "CounterAPI", dependencies: ["Telekinesis"], path: "Samples/Counter", exclude: others("Counter", "CounterAPI"),
+            sources: ["CounterAPI.swift"], swiftSettings: strict),
+        sample("counter-provider", "Counter", "Provider", ["CounterAPI", "Telekinesis"]),
+        sample("counter-caller", "Counter", "Caller", ["CounterAPI", "Telekinesis"]),
+        sample("worker", "Workers", "Worker"),
+        sample("workers-caller", "Workers", "Caller"),
 
         tests("TkTests", ["tk", "TelekinesisHub", "MessagePack"]),
         tests("ReactorTests", ["Reactor", "CSystem"]),

@@ -1,0 +1,6 @@
+import Telekinesis
+
+let node = try await Node.connect()
+let hello: RemoteFunction<(String) -> String> = try await node.function("sample/hello", waitingUpTo: .seconds(30))
+print(try await hello("Awesome"))
+await node.close()

@@ -1,0 +1,6 @@
+import Telekinesis
+
+let node = try await Node.connect()
+try await node.publish(function: "sample/hello") { (name: String) in "Hello \(name)" }
+print("serving sample/hello")
+try await node.run()
