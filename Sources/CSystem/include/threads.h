@@ -15,6 +15,9 @@ int tk_usable_processors(void);
 /// Keeps this thread, and the threads and processes that it starts from now on, on one processor (sched_setaffinity(2)). 0 when that worked.
 int tk_pin(int processor);
 
+/// How often the calling thread has had to make way for another (getrusage(2)).
+long tk_preemptions(void);
+
 /// Names the calling thread as `ps -L` and debuggers show it; longer names are cut to 15 bytes.
 void tk_name_thread(const char *name);
 

@@ -234,6 +234,7 @@ extension EventLoop {
 
     private func spin(_ turn: inout LoopTurn) {
         let end = now + spinner.nanoseconds
+        var isFirstLook = true
         repeat {
             var hasEvents = false
             _ = poller.wait(.none) { [self] token, readiness in
@@ -242,10 +243,12 @@ extension EventLoop {
                 if watch.ready(readiness, on: self) { unfinished.append(watch) }
             }
             if hasEvents || state.withLock({ !$0.jobs.isEmpty || !$0.unwatched.isEmpty }) {
-                spinner.found()
+                // What was there already says nothing about the use of polling.
+                if !isFirstLook { spinner.found() }
                 turn = LoopTurn(start: now)
                 return
             }
+            isFirstLook = false
         } while now < end
         spinner.missed()
         turn.hasSpun = true

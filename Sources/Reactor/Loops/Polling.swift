@@ -19,6 +19,8 @@ struct Spinner {
     private let patience: Int
     /// namely one in so many.
     private let interval: Int
+    private let isAlone: Bool
+    private var preemptions = 0
     private var misses: Int
     private var skipped = 0
 
@@ -28,7 +30,7 @@ struct Spinner {
             case .upTo(let time): time
             case .off: 0
             }
-        let isAlone = processors == 1
+        isAlone = processors == 1
         // Long enough for the answer of a peer that must be woken first, or two sides that try seldom would never meet.
         nanoseconds = time > 0 && isAlone ? max(time, 100_000) : time
         (patience, interval) = isAlone ? (4, 4096) : (16, 32)
@@ -38,13 +40,17 @@ struct Spinner {
     /// Whether to poll before the sleep that comes now.
     mutating func spinsNow() -> Bool {
         if nanoseconds == 0 { return false }
-        if misses < patience { return true }
-        skipped += 1
-        return skipped % interval == 0
+        if misses >= patience {
+            skipped += 1
+            if skipped % interval != 0 { return false }
+        }
+        if isAlone { preemptions = tk_preemptions() }
+        return true
     }
 
+    /// Work came. On a single processor it may have been made there, by someone who had to take the processor away from the poller.
     mutating func found() {
-        misses = 0
+        if isAlone, tk_preemptions() != preemptions { missed() } else { misses = 0 }
     }
 
     mutating func missed() {
