@@ -117,7 +117,11 @@ import Testing
         #expect(late == 1)
         let call = try #require(provider.take(.call).first)
         provider.reply(to: call)
-        #expect(caller.take(.reply).map(\.body) == [[9]])
+        let replies = caller.take(.reply)
+        #expect(replies.map(\.body) == [[9]] && ReplyFlags(rawValue: replies[0].flags).contains(.routed))
+        // A guess that comes before the call, or after its answer, does not pass for an answer from where the hub sent the call.
+        stranger.send(FrameWriter.frame(.reply, flags: ReplyFlags.routed.rawValue, peer: caller.id, call: id + 1, body: [66]))
+        #expect(caller.take(.reply).map { ReplyFlags(rawValue: $0.flags).contains(.routed) } == [false])
         // Twice is late, not a violation; the node that called knows what to do with it.
         provider.reply(to: call)
         #expect(provider.end == nil)

@@ -18,6 +18,11 @@ struct PendingCalls: ~Copyable {
         var incoming: IncomingResult?
         /// The call itself where it went to a name: when the provider has moved it is sent again.
         var repeatable: OutgoingCall?
+
+        /// Whether an answer may come from there: the node that was called or, where the hub chose, what the hub says it chose.
+        func admits(_ source: NodeID, _ flags: ReplyFlags) -> Bool {
+            source == peer || peer == .hub && flags.contains(.routed)
+        }
     }
 
     /// A result that comes in parts.
@@ -58,8 +63,8 @@ struct PendingCalls: ~Copyable {
     /// A reply came in one piece.
     ///
     /// - Returns: the call it answers; `nil` when it is late, or comes from a node that was never asked.
-    mutating func reply(to id: CallID, from source: NodeID) -> Entry? {
-        guard let entry = entries[id], entry.peer == source || entry.peer == .hub else { return nil }
+    mutating func reply(to id: CallID, from source: NodeID, _ flags: ReplyFlags) -> Entry? {
+        guard let entry = entries[id], entry.admits(source, flags) else { return nil }
         return finish(id)
     }
 

@@ -183,12 +183,14 @@ extension NodeSession {
         if flags.contains(.more) {
             let transfer = IncomingTransfer([UInt8](frame.body), limit: configuration.maximumValue)
             _ = try state.withLock { (state) throws(TelekinesisError) in
-                try state.pending.update(id) { $0.incoming = .init(transfer: transfer, flags: flags, source: source) }
+                try state.pending.update(id) { entry in
+                    if entry.admits(source, flags) { entry.incoming = .init(transfer: transfer, flags: flags, source: source) }
+                }
             }
             return
         }
         // Late answers are normal: cancellation and deadline cross them.
-        guard let entry = state.withLock({ $0.pending.reply(to: id, from: source) }) else { return }
+        guard let entry = state.withLock({ $0.pending.reply(to: id, from: source, flags) }) else { return }
         deliver(Reply(body: [UInt8](frame.body), flags: flags, source: source), to: entry, id)
     }
 

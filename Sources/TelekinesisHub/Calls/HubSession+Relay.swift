@@ -26,20 +26,21 @@ extension HubSession {
     /// A reply, to a call by name or on a reference.
     func reply(_ frame: Frame, from node: NodeID) {
         let isLast = !ReplyFlags(rawValue: frame.flags).contains(.more)
-        guard let caller = tables.withLock({ $0.peers[frame.peer.rawValue] }),
-            caller.session.tables.withLock({ $0.answer(frame.call, by: self, isLast: isLast) })
-        else {
-            board.lateFrames.add(1, ordering: .relaxed)
-            return
-        }
+        guard let caller = tables.withLock({ $0.peers[frame.peer.rawValue] }) else { return noteLateFrame() }
+        let answer = caller.session.tables.withLock { $0.answer(frame.call, by: self, isLast: isLast) }
+        if case .foreign = answer { return noteLateFrame() }
         if !caller.isAnnounced { announce(to: caller, frame.peer, from: node) }
-        if caller.link.send(frame.bytes, count: 1, lane: .urgent, patch: FramePatch(peer: node), limit: QueueLimit.replies) == .full {
+        let patch = if case .routed = answer { FramePatch(peer: node, isRouted: true) } else { FramePatch(peer: node, isRouted: false) }
+        if caller.link.send(frame.bytes, count: 1, lane: .urgent, patch: patch, limit: QueueLimit.replies) == .full {
             let reason = TelekinesisError(
                 .overloaded, "slow reader: more than \(QueueLimit.replies / 1024 / 1024) MiB of replies wait", ran: .maybe)
             caller.session.finish(reason)
             caller.link.close(reason)
         }
     }
+
+    /// Late replies and data are normal: cancellation and farewells cross them.
+    private func noteLateFrame() { board.lateFrames.add(1, ordering: .relaxed) }
 
     /// The first frame in this direction: the other end is told who this node is.
     private func announce(to peer: SessionTables.Peer, _ other: NodeID, from node: NodeID) {
@@ -52,10 +53,7 @@ extension HubSession {
     func data(_ frame: Frame, from node: NodeID, on link: any FrameLink) {
         let flags = ChannelFlags(rawValue: frame.flags)
         if frame.peer == .hub { return routedData(frame, from: node, on: link) }
-        guard let peer = tables.withLock({ $0.peers[frame.peer.rawValue] }) else {
-            board.lateFrames.add(1, ordering: .relaxed)
-            return
-        }
+        guard let peer = tables.withLock({ $0.peers[frame.peer.rawValue] }) else { return noteLateFrame() }
         let isResult = flags.contains(.towardsCaller)
         if isResult, flags.contains(.last), frame.channel == 0 {
             _ = peer.session.tables.withLock { $0.answer(frame.call, by: self, isLast: true) }
@@ -96,7 +94,7 @@ extension HubSession {
         switch next {
         case .send(let provider): sendData(frame, of: frame.call, to: provider, from: node, on: link)
         case .kept: break
-        case .late: board.lateFrames.add(1, ordering: .relaxed)
+        case .late: noteLateFrame()
         case .tooMuch(let entry):
             stopWaiting(frame.call, at: entry)
             let error = TelekinesisError(
@@ -136,10 +134,7 @@ extension HubSession {
             if frame.peer == .hub { return tables.open[frame.call]?.provider.map { ($0.link, nil) } }
             return tables.peers[frame.peer.rawValue].map { ($0.link, $0.isAnnounced ? nil : $0) }
         }
-        guard let target else {
-            board.lateFrames.add(1, ordering: .relaxed)
-            return
-        }
+        guard let target else { return noteLateFrame() }
         if let peer = target.unannounced { announce(to: peer, frame.peer, from: node) }
         _ = target.link.send(frame.bytes, count: 1, lane: .urgent, patch: FramePatch(peer: node), limit: QueueLimit.replies)
     }

@@ -195,15 +195,24 @@ struct SessionTables: ~Copyable {
         for case (let key, .waiting(_, let call)) in created where call == id { created[key] = nil }
     }
 
-    /// A reply came from another session. Replies to calls on references pass unseen.
+    /// What a reply that came from another session is.
+    enum Answer {
+        /// To a routed call that was at that session.
+        case routed
+        /// To a call on a reference, or a late one: the caller knows whom it asked.
+        case other
+        /// To a routed call that is somewhere else.
+        case foreign
+    }
+
+    /// A reply came from another session.
     ///
     /// - Parameter isLast: whether nothing follows.
-    /// - Returns: `false` when it is not the provider's to give.
-    mutating func answer(_ id: CallID, by session: HubSession, isLast: Bool) -> Bool {
-        guard let call = open[id] else { return true }
-        guard let provider = call.provider, provider.session === session else { return false }
+    mutating func answer(_ id: CallID, by session: HubSession, isLast: Bool) -> Answer {
+        guard let isItsOwn = open.update(id, { $0.provider?.session === session }) else { return .other }
+        guard isItsOwn else { return .foreign }
         if isLast { close(id) }
-        return true
+        return .routed
     }
 
     /// A session that this one knew has ended.

@@ -48,7 +48,8 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
         let now = transport.loop.now
         lastHeard = Atomic(now)
         state = Mutex(State(liveness: Liveness(interval: limits.pingInterval, limit: limits.deadAfter, now: now)))
-        let timer = transport.loop.schedule(after: Int64(limits.handshake)) { [weak self] in self?.handshakeTimedOut() }
+        // Timers hold the link, not weakly, which would make every retain of it slower; the end of the transport cancels them.
+        let timer = transport.loop.schedule(after: Int64(limits.handshake)) { self.handshakeTimedOut() }
         state.withLock { $0.timer = timer }
     }
 
@@ -245,7 +246,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
     }
 
     private func scheduleLivenessCheck(at next: UInt64, now: UInt64) {
-        let timer = transport.loop.schedule(after: Int64(next - now)) { [weak self] in self?.checkLiveness() }
+        let timer = transport.loop.schedule(after: Int64(next - now)) { self.checkLiveness() }
         state.withLock { $0.timer = timer }
     }
 

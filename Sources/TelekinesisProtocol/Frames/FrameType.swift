@@ -85,6 +85,8 @@ public struct ReplyFlags: OptionSet, Sendable {
     public static let isError = ReplyFlags(rawValue: 1 << 0)
     /// The body continues in data frames.
     public static let more = ReplyFlags(rawValue: 1 << 1)
+    /// The call had gone by a route, and this comes from where the hub had sent it. Only the hub sets this flag: on every reply it says whether.
+    public static let routed = ReplyFlags(rawValue: 1 << 4)
     /// The body has a metadata map. Reserved.
     public static let metadata = ReplyFlags(rawValue: 1 << 5)
     /// The body has a table of references.

@@ -94,6 +94,13 @@ public enum FrameWriter {
         call[FrameHead.flags] &= ~(CallFlags.route.rawValue | CallFlags.mayWait.rawValue)
     }
 
+    /// Says whether a reply comes from where the hub had sent the call.
+    @inline(__always)
+    public static func patch(isRouted: Bool, in reply: UnsafeMutableRawBufferPointer) {
+        let flag = ReplyFlags.routed.rawValue
+        reply[FrameHead.flags] = isRouted ? reply[FrameHead.flags] | flag : reply[FrameHead.flags] & ~flag
+    }
+
     /// Overwrites the time a call has left, in milliseconds.
     public static func patch(remaining: UInt32, in call: UnsafeMutableRawBufferPointer) {
         call.storeBytes(of: remaining.littleEndian, toByteOffset: FrameHead.remaining, as: UInt32.self)

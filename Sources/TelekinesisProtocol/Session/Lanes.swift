@@ -103,12 +103,15 @@ public struct FramePatch: Sendable {
     public var key: ActorKey?
     /// The time that a call has left, after it waited.
     public var remaining: UInt32?
+    /// For a reply: whether it comes from where the hub had sent the call.
+    public var isRouted: Bool?
 
     /// Replaces what is given.
-    public init(peer: NodeID? = nil, key: ActorKey? = nil, remaining: UInt32? = nil) {
+    public init(peer: NodeID? = nil, key: ActorKey? = nil, remaining: UInt32? = nil, isRouted: Bool? = nil) {
         self.peer = peer
         self.key = key
         self.remaining = remaining
+        self.isRouted = isRouted
     }
 
     /// Leaves the frame as it is.
@@ -120,6 +123,7 @@ public struct FramePatch: Sendable {
         if let peer { FrameWriter.patch(peer: peer, in: frame) }
         if let key { FrameWriter.patch(key: key, in: frame) }
         if let remaining { FrameWriter.patch(remaining: remaining, in: frame) }
+        if let isRouted { FrameWriter.patch(isRouted: isRouted, in: frame) }
     }
 }
 
