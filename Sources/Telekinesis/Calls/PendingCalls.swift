@@ -32,7 +32,7 @@ struct PendingCalls: ~Copyable {
         let source: NodeID
     }
 
-    private var entries: [CallID: Entry] = [:]
+    private var entries = IntegerTable<Entry>()
     /// No entry is due before this time.
     private(set) var nextDeadline = UInt64.max
 
@@ -43,21 +43,19 @@ struct PendingCalls: ~Copyable {
     ///
     /// - Returns: whether the time to look for late calls has moved forward.
     mutating func insert(_ id: CallID, _ entry: Entry) -> Bool {
-        entries[id] = entry
+        entries.insert(entry, for: id)
         guard entry.deadline < nextDeadline else { return false }
         nextDeadline = entry.deadline
         return true
     }
 
     /// A call ends. `nil` when it has ended already.
-    mutating func finish(_ id: CallID) -> Entry? { entries.removeValue(forKey: id) }
+    mutating func finish(_ id: CallID) -> Entry? { entries.remove(id) }
 
     /// Changes a call that still awaits its answer.
     mutating func update<Result>(_ id: CallID, _ body: (inout Entry) throws(TelekinesisError) -> Result) throws(TelekinesisError) -> Result?
     {
-        guard var entry = entries.removeValue(forKey: id) else { return nil }
-        defer { entries[id] = entry }
-        return try body(&entry)
+        try entries.update(id, body)
     }
 
     /// A reply came in one piece.
@@ -70,17 +68,17 @@ struct PendingCalls: ~Copyable {
 
     /// Takes out every call that is due.
     mutating func expire(at now: UInt64) -> [(id: CallID, entry: Entry)] {
-        let due = entries.filter { $0.value.deadline <= now }
-        for id in due.keys { entries[id] = nil }
-        nextDeadline = entries.values.map(\.deadline).min() ?? .max
-        return due.map { ($0.key, $0.value) }
+        let due = removeAll { $0.deadline <= now }
+        nextDeadline = .max
+        entries.forEach { nextDeadline = min(nextDeadline, $1.deadline) }
+        return due
     }
 
     /// Takes out every call that satisfies a condition.
-    mutating func removeAll(where condition: (Entry) -> Bool) -> [(id: CallID, entry: Entry)] {
-        let found = entries.filter { condition($0.value) }
-        for id in found.keys { entries[id] = nil }
-        return found.map { ($0.key, $0.value) }
+    mutating func removeAll(where condition: (borrowing Entry) -> Bool) -> [(id: CallID, entry: Entry)] {
+        var ids: [CallID] = []
+        entries.forEach { if condition($1) { ids.append($0) } }
+        return ids.compactMap { id in entries.remove(id).map { (id, $0) } }
     }
 }
 

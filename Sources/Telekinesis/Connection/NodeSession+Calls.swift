@@ -18,7 +18,7 @@ extension NodeSession {
     ///
     /// - Parameter frame: head (still empty) and body of the call.
     /// - Throws: ``TelekinesisError``; the answer itself may be an error too, see ``Reply/flags``.
-    func call(_ frame: [UInt8], to target: ActorTarget, flags: CallFlags = []) async throws -> Reply {
+    nonisolated(nonsending) func call(_ frame: [UInt8], to target: ActorTarget, flags: CallFlags = []) async throws -> Reply {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
         let (deadline, wasChosen) = CallScope.current.deadline(at: loop.now)
         let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, bytes: frame)
@@ -269,7 +269,7 @@ extension NodeSession {
     private func scheduleDeadline(_ deadline: UInt64) {
         guard deadline != .max else { return }
         let now = loop.now
-        let timer = loop.schedule(after: Int64(deadline > now ? deadline - now : 0)) { [weak self] in self?.deadlineHasCome() }
+        let timer = loop.schedule(after: Int64(deadline > now ? deadline - now : 0)) { self.deadlineHasCome() }
         let old = state.withLock { state in
             defer { state.deadlineTimer = timer }
             return state.deadlineTimer

@@ -49,7 +49,7 @@ final class Dispatcher: Sendable {
         }
     }
 
-    private func run(_ worker: Worker) async {
+    private nonisolated(nonsending) func run(_ worker: Worker) async {
         state.withLock { $0.wakeIsDue = false }
         while true {
             let ownsLoop = EventLoop.current === loop
@@ -68,7 +68,7 @@ final class Dispatcher: Sendable {
     }
 
     /// Waits to be woken. False: there are enough workers that wait.
-    private func park(_ worker: Worker) async -> Bool {
+    private nonisolated(nonsending) func park(_ worker: Worker) async -> Bool {
         await withUnsafeContinuation { continuation in
             let (stays, wake) = state.withLock { state -> (Bool, Wake) in
                 guard state.idle.count < Self.maximumIdle else {

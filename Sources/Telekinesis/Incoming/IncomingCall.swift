@@ -58,7 +58,7 @@ final class IncomingCall: Sendable {
     }
 
     /// Executes the call and answers it.
-    func run(by worker: Worker) async {
+    nonisolated(nonsending) func run(by worker: Worker) async {
         let (callee, isCancelled) = control.withLock { control in
             control.worker = worker
             return (control.callee, control.isCancelled)
@@ -80,7 +80,7 @@ final class IncomingCall: Sendable {
         owner.finish(self, reply: writer.bytes, flags: flags)
     }
 
-    private func execute(on callee: Callee?, _ start: consuming MessagePackWriter) async throws -> MessagePackWriter {
+    private nonisolated(nonsending) func execute(on callee: Callee?, _ start: consuming MessagePackWriter) async throws -> MessagePackWriter {
         var writer = start
         switch (action, callee?.kind) {
         case (.call, .object(let object, let table)):
@@ -106,7 +106,7 @@ final class IncomingCall: Sendable {
     }
 
     /// Finds the method, runs it, writes its result.
-    static func execute(
+    nonisolated(nonsending) static func execute(
         on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: [UInt8], into writer: inout MessagePackWriter
     ) async throws {
         var (method, arguments) = try ArgumentBinding.method(head.selector, of: table, head: head, body: body)

@@ -7,10 +7,6 @@ internal import TelekinesisProtocol
 /// Published objects are held by their publication, instances of a class by the node that made them. Everything else is only known weakly: an
 /// actor that nobody holds any more ends, and its entry with it.
 final class Registry: Sendable {
-    private struct WeakActor {
-        weak var actor: (any DistributedActor)?
-    }
-
     private enum Entry {
         case ready(Callee)
         /// An instance under construction, and the calls that wait for it in order.
@@ -20,7 +16,8 @@ final class Registry: Sendable {
     }
 
     private struct State: ~Copyable {
-        var local: [ActorKey: WeakActor] = [:]
+        /// Every actor is removed by `resignID`, at the beginning of its end.
+        var local: [ActorKey: Unretained<AnyObject>] = [:]
         var exported: [ActorKey: Entry] = [:]
         /// Instances by the node that made them.
         var instances: [NodeID: Set<ActorKey>] = [:]
@@ -42,12 +39,12 @@ final class Registry: Sendable {
 
     // MARK: Actors of this process
 
-    func add(_ actor: any DistributedActor, _ key: ActorKey) { state.withLock { $0.local[key] = WeakActor(actor: actor) } }
+    func add(_ actor: any DistributedActor, _ key: ActorKey) { state.withLock { $0.local[key] = Unretained(actor) } }
 
     func remove(_ key: ActorKey) { state.withLock { $0.local[key] = nil } }
 
     /// An actor of this process, as long as somebody holds it.
-    func actor(_ key: ActorKey) -> (any DistributedActor)? { state.withLock { $0.local[key]?.actor } }
+    func actor(_ key: ActorKey) -> (any DistributedActor)? { state.withLock { $0.local[key]?.object as? any DistributedActor } }
 
     // MARK: Callable from elsewhere
 

@@ -84,7 +84,7 @@ extension Node: DistributedActorSystem {
         try reply.throwError(decoder: decoder)
     }
 
-    private func invoke<Act>(
+    private nonisolated(nonsending) func invoke<Act>(
         _ actor: Act, _ target: RemoteCallTarget, _ invocation: inout CallEncoder
     ) async throws -> Reply where Act: DistributedActor, Act.ID == ActorID {
         guard let method = CallTargets.callTarget(for: target) else {

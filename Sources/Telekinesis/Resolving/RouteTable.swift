@@ -3,7 +3,8 @@ internal import TelekinesisProtocol
 /// The names that proxies of this node use, each with the handle that stands for it.
 struct RouteTable: ~Copyable {
     private struct Slot {
-        weak var route: NameRoute?
+        /// Removes itself at its end.
+        let route: Unretained<NameRoute>
         let handle: UInt32
     }
 
@@ -11,12 +12,12 @@ struct RouteTable: ~Copyable {
     private var nextHandle: UInt32 = 1
 
     /// The route of a name that is in use.
-    func find(_ name: ServiceName) -> NameRoute? { slots[name.description]?.route }
+    func find(_ name: ServiceName) -> NameRoute? { slots[name.description]?.route.object }
 
     /// Makes a route for a name that is not in use.
     mutating func insert(_ name: ServiceName, session: NodeSession) -> NameRoute {
         let route = NameRoute(name: name, handle: nextHandle, session: session)
-        slots[name.description] = Slot(route: route, handle: nextHandle)
+        slots[name.description] = Slot(route: Unretained(route), handle: nextHandle)
         nextHandle &+= 1
         if nextHandle == 0 { nextHandle = 1 }
         return route
@@ -28,5 +29,5 @@ struct RouteTable: ~Copyable {
     }
 
     /// All routes in use.
-    var live: [NameRoute] { slots.values.compactMap(\.route) }
+    var live: [NameRoute] { slots.values.compactMap(\.route.object) }
 }
