@@ -61,6 +61,23 @@ public final class EventLoop: TaskExecutor, Sendable {
         return seat.loop
     }
 
+    /// Whether the calling thread runs this loop.
+    public var isCurrent: Bool {
+        guard let slot = tk_thread_slot() else { return false }
+        return Unmanaged<Seat>.fromOpaque(slot)._withUnsafeGuaranteedRef { $0.loop === self && $0.isValid }
+    }
+
+    /// Has `flushable.flush()` called at the end of the turn of the loop that the calling thread runs; see
+    /// ``EventLoop/flushAtEndOfTick(_:)``.
+    ///
+    /// - Returns: whether it will be: false on threads that run no loop.
+    public static func flushAtEndOfTick(_ flushable: any Flushable) -> Bool {
+        guard let slot = tk_thread_slot() else { return false }
+        return Unmanaged<Seat>.fromOpaque(slot)._withUnsafeGuaranteedRef { seat in
+            seat.loop.collect(flushable, for: seat)
+        }
+    }
+
     /// Nanoseconds of the group's clock.
     public var now: UInt64 { clock.now }
 
@@ -103,7 +120,11 @@ public final class EventLoop: TaskExecutor, Sendable {
     ///   flush; not asking twice is the caller's business.
     public func flushAtEndOfTick(_ flushable: any Flushable) -> Bool {
         guard let seat = Seat.current, seat.loop === self else { return false }
-        return state.withLock { state in
+        return collect(flushable, for: seat)
+    }
+
+    private func collect(_ flushable: any Flushable, for seat: Seat) -> Bool {
+        state.withLock { state in
             guard seat.isValid, !state.hasStopped else { return false }
             state.flushables.append(flushable)
             return true

@@ -62,7 +62,7 @@ struct PendingCalls: ~Copyable {
     ///
     /// - Returns: the call it answers; `nil` when it is late, or comes from a node that was never asked.
     mutating func reply(to id: CallID, from source: NodeID, _ flags: ReplyFlags) -> Entry? {
-        guard let entry = entries[id], entry.admits(source, flags) else { return nil }
+        guard entries.update(id, { $0.admits(source, flags) }) == true else { return nil }
         return finish(id)
     }
 

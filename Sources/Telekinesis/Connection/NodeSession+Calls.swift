@@ -20,11 +20,12 @@ extension NodeSession {
     /// - Throws: ``TelekinesisError``; the answer itself may be an error too, see ``Reply/flags``.
     nonisolated(nonsending) func call(_ frame: [UInt8], to target: ActorTarget, flags: CallFlags = []) async throws -> Reply {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
-        let (deadline, wasChosen) = CallScope.current.deadline(at: loop.now)
+        let now = loop.now
+        let (deadline, wasChosen) = CallScope.current.deadline(at: now)
         let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, bytes: frame)
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
-                start(call, deadlineWasChosen: wasChosen, completion: .task(continuation))
+                start(call, at: now, deadlineWasChosen: wasChosen, completion: .task(continuation))
                 if Task.isCancelled { cancel(id) }
             }
         } onCancel: {
@@ -38,12 +39,13 @@ extension NodeSession {
         completion: @escaping @Sendable (Result<Reply, TelekinesisError>) -> Void
     ) {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
-        let (deadline, wasChosen) = CallScope.current.deadline(at: loop.now)
+        let now = loop.now
+        let (deadline, wasChosen) = CallScope.current.deadline(at: now)
         let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, bytes: frame)
-        start(call, deadlineWasChosen: wasChosen, completion: .callback(completion))
+        start(call, at: now, deadlineWasChosen: wasChosen, completion: .callback(completion))
     }
 
-    private func start(_ call: OutgoingCall, deadlineWasChosen: Bool, completion: Completion) {
+    private func start(_ call: OutgoingCall, at now: UInt64, deadlineWasChosen: Bool, completion: Completion) {
         enum Next { case send(any FrameLink), wait, fail(TelekinesisError) }
         let peer: NodeID = if case .route = call.target.place { .hub } else { call.target.node }
         let (next, timerIsDue) = state.withLock { state -> (Next, Bool) in
@@ -66,7 +68,7 @@ extension NodeSession {
         }
         if timerIsDue { scheduleDeadline(call.deadline) }
         switch next {
-        case .send(let link): transmit(call, on: link)
+        case .send(let link): transmit(call, at: now, on: link)
         case .wait: break
         case .fail(let error): completion.resume(.failure(error))
         }
@@ -75,9 +77,9 @@ extension NodeSession {
     private static let tooManyCalls = TelekinesisError(.overloaded, "too many calls of this node are in flight: await some first")
 
     /// Puts a call on a link. Calls to an object that a large call to it precedes wait for that.
-    func transmit(_ call: OutgoingCall, on link: any FrameLink) {
+    func transmit(_ call: OutgoingCall, at now: UInt64? = nil, on link: any FrameLink) {
         var call = call
-        let size = call.writeHead(now: loop.now)
+        let size = call.writeHead(now: now ?? loop.now)
         let isLarge = size < call.bytes.count
         if isLarge {
             let transfer = OutgoingTransfer(call.bytes, from: size)
@@ -230,7 +232,7 @@ extension NodeSession {
 
     private func deliver(_ reply: Reply, to entry: PendingCalls.Entry, _ id: CallID) {
         if reply.flags.contains(.isError), reply.flags.ran == .no, let call = entry.repeatable, reply.isMoved, loop.now < entry.deadline {
-            return start(call, deadlineWasChosen: entry.deadlineWasChosen, completion: entry.completion)
+            return start(call, at: loop.now, deadlineWasChosen: entry.deadlineWasChosen, completion: entry.completion)
         }
         if !state.withLock({ $0.uploads.isEmpty }) { abandonUpload(id) }
         entry.completion.resume(.success(reply))

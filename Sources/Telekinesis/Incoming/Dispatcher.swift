@@ -52,7 +52,7 @@ final class Dispatcher: Sendable {
     private nonisolated(nonsending) func run(_ worker: Worker) async {
         state.withLock { $0.wakeIsDue = false }
         while true {
-            let ownsLoop = EventLoop.current === loop
+            let ownsLoop = loop.isCurrent
             let (call, wake) = state.withLock { state -> (IncomingCall?, Wake) in
                 guard ownsLoop, let call = state.queue.popFirst() else { return (nil, .nobody) }
                 return (call, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))

@@ -99,7 +99,8 @@ final class IncomingCalls: Sendable {
 
     /// The dispatcher of the loop that brought the call: within one process the hub's loops bring calls to the node directly.
     private var dispatcher: Dispatcher {
-        guard let current = EventLoop.current, current !== loop else { return home }
+        if loop.isCurrent { return home }
+        guard let current = EventLoop.current else { return home }
         return others.withLock { others in
             if let known = others[ObjectIdentifier(current)] { return known }
             let new = Dispatcher(loop: current)

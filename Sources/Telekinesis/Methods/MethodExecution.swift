@@ -2,7 +2,7 @@ package import Distributed
 package import TelekinesisProtocol
 
 /// The arguments of a call as they came in: a decoder for the distributed runtime that knows how many there are.
-package protocol InvocationArguments: DistributedTargetInvocationDecoder {
+package protocol InvocationArguments: DistributedTargetInvocationDecoder, Sendable {
     /// How many arguments the call carries.
     var argumentCount: Int { get }
     /// How many arguments `decodeNextArgument` has returned.
@@ -52,7 +52,7 @@ extension Method {
     ///
     /// - Returns: the result, to be written once.
     /// - Throws: ``MethodFailure/refused(_:)`` when the method did not run, ``MethodFailure/thrown(_:)`` with its own error.
-    package func execute<Decoder: InvocationArguments>(
+    package nonisolated(nonsending) func execute<Decoder: InvocationArguments>(
         on actor: any DistributedActor, arguments: inout Decoder
     ) async throws(MethodFailure) -> MethodResult {
         let preparation = try check(actor, arguments)

@@ -69,7 +69,7 @@ extension Node: DistributedActorSystem {
     public func makeInvocationEncoder() -> CallEncoder { CallEncoder() }
 
     /// Calls a method of a proxy.
-    public func remoteCall<Act, Err, Res>(
+    public nonisolated(nonsending) func remoteCall<Act, Err, Res>(
         on actor: Act, target: RemoteCallTarget, invocation: inout CallEncoder, throwing: Err.Type, returning: Res.Type
     ) async throws -> Res where Act: DistributedActor, Act.ID == ActorID, Err: Error, Res: Codable {
         let reply = try await invoke(actor, target, &invocation)
@@ -77,7 +77,7 @@ extension Node: DistributedActorSystem {
     }
 
     /// Calls a method of a proxy that has no result.
-    public func remoteCallVoid<Act, Err>(
+    public nonisolated(nonsending) func remoteCallVoid<Act, Err>(
         on actor: Act, target: RemoteCallTarget, invocation: inout CallEncoder, throwing: Err.Type
     ) async throws where Act: DistributedActor, Act.ID == ActorID, Err: Error {
         let reply = try await invoke(actor, target, &invocation)

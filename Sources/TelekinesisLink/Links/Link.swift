@@ -82,7 +82,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
             defer { state.flushIsDue = true }
             return (.queued, !state.flushIsDue && state.fullSince == nil)
         }
-        if mustFlush, EventLoop.current?.flushAtEndOfTick(self) != true { flush() }
+        if mustFlush, !EventLoop.flushAtEndOfTick(self) { flush() }
         return outcome
     }
 
