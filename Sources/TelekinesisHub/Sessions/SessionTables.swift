@@ -146,7 +146,8 @@ struct SessionTables: ~Copyable {
         open.insert(.at(provider), for: call.id)
         provider.outstanding.add(1, ordering: .relaxed)
         if let key = call.resultKey { created[key] = .at(provider) }
-        return .send(provider, isAcquainted: peers[provider.node.rawValue]?.isAnnounced ?? false)
+        // `update` looks at the entry in place: the subscript would retain what is in it.
+        return .send(provider, isAcquainted: peers.update(provider.node.rawValue) { $0.isAnnounced } ?? false)
     }
 
     private borrowing func admit(_ call: Request, limits: HubLimits) -> TelekinesisError? {

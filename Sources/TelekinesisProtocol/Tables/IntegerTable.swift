@@ -79,7 +79,7 @@ public struct IntegerTable<Value>: ~Copyable {
             gap = slot
         }
         used -= 1
-        if used == 0, capacity > 64 { resize(to: 0) }
+        if used == 0, capacity > 512 { resize(to: 0) }
         return removed
     }
 
