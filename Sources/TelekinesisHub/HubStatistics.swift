@@ -23,6 +23,9 @@ public struct HubStatistics: Sendable, Equatable {
     public var created = 0
     /// Replies and data for which nobody waited, since the hub started.
     public var lateFrames: UInt64 = 0
+
+    /// Those of a hub that holds nothing.
+    public init() {}
 }
 
 extension Switchboard {
