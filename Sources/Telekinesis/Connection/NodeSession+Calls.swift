@@ -296,6 +296,11 @@ extension NodeSession {
     }
 }
 
+extension NodeSession {
+    /// Whether there is a link to a hub now.
+    var isConnected: Bool { state.withLock { $0.phase.link != nil } }
+}
+
 extension NodeSession.Phase {
     /// The link on which frames for calls under way may leave.
     var link: (any FrameLink)? {

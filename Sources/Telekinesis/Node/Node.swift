@@ -117,9 +117,13 @@ public final class Node: Sendable {
 
     /// Takes the published names back, lets running calls finish (for ``NodeConfiguration/drainTime`` at most), and closes the connection.
     public func shutdown() async {
-        for publication in session.publications.all {
-            _ = session.publications.remove(publication.name)
-            try? await control(HubService.withdraw, WithdrawRequest(name: publication.name))
+        await withDeadline(.after(session.configuration.drainTime)) {
+            for publication in session.publications.all {
+                _ = session.publications.remove(publication.name)
+                // A hub that is not there has no names of this node, nor is one worth waiting for.
+                guard session.isConnected else { continue }
+                try? await control(HubService.withdraw, WithdrawRequest(name: publication.name))
+            }
         }
         session.incoming.refuseCalls()
         await session.incoming.waitUntilIdle(atMost: session.configuration.drainTime)
