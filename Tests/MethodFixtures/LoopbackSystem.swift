@@ -129,7 +129,8 @@ package struct LoopbackEncoder: DistributedTargetInvocationEncoder {
 /// Hands out the arguments, and what else a hostile peer could put into a call.
 package struct LoopbackDecoder: InvocationArguments {
     package typealias SerializationRequirement = Codable
-    private let arguments: [any Codable]
+    /// Encoded nowhere: one call at a time has them.
+    nonisolated(unsafe) private let arguments: [any Codable]
     package var substitutions: [any Any.Type] = []
     package private(set) var decodedCount = 0
     package var argumentCount: Int { arguments.count }
