@@ -127,7 +127,7 @@ package struct LoopbackEncoder: DistributedTargetInvocationEncoder {
 }
 
 /// Hands out the arguments, and what else a hostile peer could put into a call.
-package struct LoopbackDecoder: InvocationArguments {
+package struct LoopbackDecoder: InvocationArguments, @unchecked Sendable {  // One task at a time has it: it travels with its call.
     package typealias SerializationRequirement = Codable
     /// Encoded nowhere: one call at a time has them.
     nonisolated(unsafe) private let arguments: [any Codable]

@@ -18,6 +18,8 @@ struct PendingCalls: ~Copyable {
         var incoming: IncomingResult?
         /// The call itself where it went to a name: when the provider has moved it is sent again.
         var repeatable: OutgoingCall?
+        /// How often it was sent again.
+        var repetitions = 0
 
         /// Whether an answer may come from there: the node that was called or, where the hub chose, what the hub says it chose.
         func admits(_ source: NodeID, _ flags: ReplyFlags) -> Bool {
@@ -65,6 +67,9 @@ struct PendingCalls: ~Copyable {
         guard entries.update(id, { $0.admits(source, flags) }) == true else { return nil }
         return finish(id)
     }
+
+    /// Whether a call awaits its answer.
+    func contains(_ id: CallID) -> Bool { entries[id] != nil }
 
     /// Takes out every call that is due.
     mutating func expire(at now: UInt64) -> [(id: CallID, entry: Entry)] {

@@ -9,6 +9,10 @@ struct Upload: Sendable {
     let call: OutgoingCall
     /// Somebody is sending parts; they leave in order.
     var isPumping = false
+    /// A part for which there was no room.
+    var unsent: (part: ArraySlice<UInt8>, isLast: Bool)?
+    /// How long to wait for room on the link, in nanoseconds.
+    static let pause: Int64 = 2_000_000
 }
 
 extension NodeSession {
@@ -26,7 +30,7 @@ extension NodeSession {
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 start(call, at: now, deadlineWasChosen: wasChosen, completion: .task(continuation))
-                if Task.isCancelled { cancel(id) }
+                if Task.isCancelled { cancelStarted(call) }
             }
         } onCancel: {
             cancel(id)
@@ -52,7 +56,7 @@ extension NodeSession {
             var entry = PendingCalls.Entry(
                 completion: completion, peer: peer, deadline: call.deadline, deadlineWasChosen: deadlineWasChosen, wasSent: true)
             switch state.phase {
-            case .stopped(let reason): return (.fail(reason), false)
+            case .stopped(let reason): return (.fail(reason.code == .cancelled ? Self.closed : reason), false)
             case .open(let link):
                 guard state.pending.count < configuration.maximumCalls else { return (.fail(Self.tooManyCalls), false) }
                 if case .route = call.target.place { entry.repeatable = call }
@@ -74,6 +78,7 @@ extension NodeSession {
         }
     }
 
+    private static let closed = TelekinesisError(.invalidUse, "this node was closed: connect another one")
     private static let tooManyCalls = TelekinesisError(.overloaded, "too many calls of this node are in flight: await some first")
 
     /// Puts a call on a link. Calls to an object that a large call to it precedes wait for that.
@@ -82,38 +87,45 @@ extension NodeSession {
         let size = call.writeHead(now: now ?? loop.now)
         let isLarge = size < call.bytes.count
         if isLarge {
-            let transfer = OutgoingTransfer(call.bytes, from: size)
-            state.withLock { state in
-                state.order.block(call.target.address)
-                state.uploads[call.id] = Upload(transfer: transfer, call: call)
+            let upload = Upload(transfer: OutgoingTransfer(call.bytes, from: size), call: call)
+            let isWanted = state.withLock { state in
+                guard state.pending.contains(call.id) else { return false }
+                state.uploads[call.id] = upload
+                return true
             }
+            guard isWanted else { return letPass(call) }
         }
         let outcome = call.bytes.withUnsafeBytes {
             link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.calls)
         }
         switch outcome {
         case .queued:
-            if isLarge { pump(call.id, on: link) }
+            guard isLarge else { return }
+            if state.withLock({ $0.uploads[call.id] != nil }) {
+                pump(call.id, on: link)
+            } else {
+                // It was cancelled before it left.
+                link.send(FrameWriter.frame(.cancel, peer: call.peer, call: call.id))
+            }
         case .full:
             abandonUpload(call.id)
             finish(call.id, TelekinesisError(.overloaded, "too much waits to be sent to the hub: slow down"))
         case .closed:
-            abandonUpload(call.id)
-            hold(call)
+            hold(call, after: link)
         }
     }
 
-    /// The link ended before the call left: it goes with the next one.
-    private func hold(_ call: OutgoingCall) {
-        let link = state.withLock { state -> (any FrameLink)? in
-            guard (try? state.pending.update(call.id) { $0.wasSent = false }) != nil else { return nil }
-            guard case .open(let link) = state.phase else {
-                state.held.append(call)
-                return nil
-            }
-            return link
+    /// The link ended, or is about to, before the call left: it goes with the next one.
+    private func hold(_ call: OutgoingCall, after link: any FrameLink) {
+        let (next, isWanted) = state.withLock { state -> ((any FrameLink)?, Bool) in
+            state.uploads[call.id] = nil
+            guard (try? state.pending.update(call.id) { $0.wasSent = false }) != nil else { return (nil, false) }
+            if case .open(let next) = state.phase, next !== link { return (next, true) }
+            state.held.append(call)
+            return (nil, true)
         }
-        if let link { transmit(call, on: link) }
+        if !isWanted { letPass(call) }
+        if let next { transmit([call], on: next) }
     }
 
     // MARK: Large arguments
@@ -127,33 +139,57 @@ extension NodeSession {
         guard mine else { return }
         while true {
             let (part, upload) = state.withLock { state -> ((part: ArraySlice<UInt8>, isLast: Bool)?, Upload?) in
-                let part = state.uploads[id]?.transfer.next()
+                let part = state.uploads[id]?.unsent.take() ?? state.uploads[id]?.transfer.next()
                 if part == nil { state.uploads[id]?.isPumping = false }
                 return (part, state.uploads[id])
             }
             guard let part, let upload else { return }
-            let peer: NodeID = if case .route = upload.call.target.place { .hub } else { upload.call.target.node }
-            let frame = FrameWriter.data(flags: part.isLast ? .last : [], peer: peer, call: id, bytes: part.part)
-            let outcome = link.send(frame, lane: .bulk)
-            if part.isLast || outcome != .queued { abandonUpload(id) }
-            guard outcome == .queued else {
-                return finish(id, TelekinesisError(.overloaded, "too much waits to be sent to the hub: slow down"))
+            let frame = FrameWriter.data(flags: part.isLast ? .last : [], peer: upload.call.peer, call: id, bytes: part.part)
+            switch link.send(frame, lane: .bulk, limit: QueueLimit.data) {
+            case .queued: if part.isLast { abandonUpload(id) }
+            // The end of the link ends the call.
+            case .closed: return
+            case .full:
+                state.withLock { state in
+                    state.uploads[id]?.unsent = part
+                    state.uploads[id]?.isPumping = false
+                }
+                _ = loop.schedule(after: Upload.pause) { [weak self] in self?.pump(id, on: link) }
+                return
             }
         }
     }
 
     /// An upload has ended, one way or the other: calls that waited behind it go.
     func abandonUpload(_ id: CallID) {
-        let (waiting, link) = state.withLock { state -> ([OutgoingCall], (any FrameLink)?) in
-            guard let upload = state.uploads.removeValue(forKey: id) else { return ([], nil) }
-            let waiting = state.order.unblock(upload.call.target.address)
-            guard case .open(let link) = state.phase else {
-                state.held += waiting
-                return ([], nil)
-            }
-            return (waiting, link)
+        if let upload = state.withLock({ $0.uploads.removeValue(forKey: id) }) { letPass(upload.call) }
+    }
+
+    /// Sends the calls that waited behind a large one, until another large one is among them.
+    private func letPass(_ large: OutgoingCall) {
+        let address = large.target.address
+        let mine = state.withLock { state in
+            state.order.unblock(large)
+            return state.order.beginPassing(address)
         }
-        if let link { transmit(waiting, on: link) }
+        guard mine else { return }
+        while true {
+            let (call, link) = state.withLock { state -> (OutgoingCall?, (any FrameLink)?) in
+                guard case .open(let link) = state.phase else {
+                    for call in state.order.remove(address) where (try? state.pending.update(call.id) { $0.wasSent = false }) != nil {
+                        state.held.append(call)
+                    }
+                    return (nil, nil)
+                }
+                return (state.order.next(address), link)
+            }
+            guard let call, let link else { return }
+            if state.withLock({ $0.pending.contains(call.id) }) {
+                transmit(call, on: link)
+            } else {
+                state.withLock { $0.order.unblock(call) }
+            }
+        }
     }
 
     /// Puts calls on a link in order; one that is large makes those to its object wait again.
@@ -189,6 +225,9 @@ extension NodeSession {
                     if entry.admits(source, flags) { entry.incoming = .init(transfer: transfer, flags: flags, source: source) }
                 }
             }
+            return
+        }
+        if flags.contains(.isError), flags.ran == .no, repeats(Reply(body: [UInt8](frame.body), flags: flags, source: source), id) {
             return
         }
         // Late answers are normal: cancellation and deadline cross them.
@@ -230,16 +269,43 @@ extension NodeSession {
         }
     }
 
-    private func deliver(_ reply: Reply, to entry: PendingCalls.Entry, _ id: CallID) {
-        if reply.flags.contains(.isError), reply.flags.ran == .no, let call = entry.repeatable, reply.isMoved, loop.now < entry.deadline {
-            return start(call, at: loop.now, deadlineWasChosen: entry.deadlineWasChosen, completion: entry.completion)
+    /// Sends a call once more whose provider has moved, to whoever serves the name now.
+    private func repeats(_ reply: Reply, _ id: CallID) -> Bool {
+        guard reply.isMoved else { return false }
+        let now = loop.now
+        let (again, link) = state.withLock { state -> (OutgoingCall?, (any FrameLink)?) in
+            let isOpen = if case .open = state.phase { true } else { false }
+            let call = try? state.pending.update(id) { entry -> OutgoingCall? in
+                guard let call = entry.repeatable, entry.admits(reply.source, reply.flags), now < entry.deadline,
+                    entry.repetitions < Self.maximumRepetitions
+                else { return nil }
+                entry.repetitions += 1
+                entry.wasSent = isOpen
+                return call
+            }
+            guard let call = call ?? nil else { return (nil, nil) }
+            state.uploads[id] = nil
+            if case .open(let link) = state.phase { return (call, link) }
+            state.held.append(call)
+            return (call, nil)
         }
+        guard let again else { return false }
+        if let key = again.resultKey { link?.send(FrameWriter.forget(key)) }
+        if let link { transmit(again, on: link) } else { letPass(again) }
+        leaveIfDrainedSoon()
+        return true
+    }
+
+    /// How often a call follows providers that move before its caller is told.
+    private static let maximumRepetitions = 8
+
+    private func deliver(_ reply: Reply, to entry: PendingCalls.Entry, _ id: CallID) {
         if !state.withLock({ $0.uploads.isEmpty }) { abandonUpload(id) }
         entry.completion.resume(.success(reply))
         leaveIfDrainedSoon()
     }
 
-    private func leaveIfDrainedSoon() {
+    func leaveIfDrainedSoon() {
         let isDraining = state.withLock { if case .draining = $0.phase { true } else { false } }
         if isDraining { leaveIfDrained() }
     }
@@ -260,9 +326,16 @@ extension NodeSession {
         leaveIfDrainedSoon()
     }
 
+    /// The caller's task was cancelled before, or while, its call left: the word to the callee may have gone in front of the call.
+    private func cancelStarted(_ call: OutgoingCall) {
+        cancel(call.id)
+        if let link = state.withLock({ $0.phase.link }) { link.send(FrameWriter.frame(.cancel, peer: call.peer, call: call.id)) }
+    }
+
     private func stopRemotely(_ id: CallID, _ entry: PendingCalls.Entry) {
         abandonUpload(id)
-        guard entry.wasSent, let link = state.withLock({ $0.phase.link }) else { return }
+        guard entry.wasSent else { return state.withLock { $0.forgetEndedCalls() } }
+        guard let link = state.withLock({ $0.phase.link }) else { return }
         link.send(FrameWriter.frame(.cancel, peer: entry.peer, call: id))
     }
 
@@ -272,11 +345,12 @@ extension NodeSession {
         guard deadline != .max else { return }
         let now = loop.now
         let timer = loop.schedule(after: Int64(deadline > now ? deadline - now : 0)) { self.deadlineHasCome() }
-        let old = state.withLock { state in
-            defer { state.deadlineTimer = timer }
-            return state.deadlineTimer
+        let surplus = state.withLock { state -> Timer? in
+            if let due = state.deadlineTimer, due.time <= deadline { return timer }
+            defer { state.deadlineTimer = (timer, deadline) }
+            return state.deadlineTimer?.timer
         }
-        old?.cancel()
+        surplus?.cancel()
     }
 
     private func deadlineHasCome() {
@@ -294,11 +368,6 @@ extension NodeSession {
         if next != .max { scheduleDeadline(next) }
         leaveIfDrainedSoon()
     }
-}
-
-extension NodeSession {
-    /// Whether there is a link to a hub now.
-    var isConnected: Bool { state.withLock { $0.phase.link != nil } }
 }
 
 extension NodeSession.Phase {

@@ -21,7 +21,12 @@ extension NodeSession {
                 state.opened = continuation
                 return nil
             }
-            if let ended { continuation.resume(throwing: ended) } else { link.send(first) }
+            if let ended {
+                link.close(ended)
+                continuation.resume(throwing: ended)
+            } else {
+                link.send(first)
+            }
         }
     }
 
@@ -75,7 +80,8 @@ extension NodeSession {
             let (calls, opened) = state.withLock { state -> ([OutgoingCall], CheckedContinuation<Void, any Error>?) in
                 guard case .opening(let current) = state.phase, current === link else { return ([], nil) }
                 defer { state.held = [] }
-                guard state.held.isEmpty else { return (state.held, nil) }
+                // Some come from behind a large call, some from a link that ended: their ids say in which order they were made.
+                guard state.held.isEmpty else { return (state.held.sorted { $0.id < $1.id }, nil) }
                 state.phase = .open(link)
                 defer { state.opened = nil }
                 return ([], state.opened)
@@ -96,7 +102,7 @@ extension NodeSession {
 
     /// Publishes again what was published on an earlier connection; tries again while somebody else holds the name.
     private func republish(_ publication: Publication, on link: any FrameLink) {
-        control(HubService.publish, publication.request, on: link) { [weak self] result in
+        control(HubService.publish, publication.renewal, on: link) { [weak self] result in
             guard let self else { return }
             guard let error = result.failure, publications.contains(publication) else { return }
             configuration.logger.warning(

@@ -32,12 +32,18 @@ final class NodeSession: FrameReceiver {
         var order = SendOrder()
         var uploads: [CallID: Upload] = [:]
         var routes = RouteTable()
-        var deadlineTimer: Timer?
+        var deadlineTimer: (timer: Timer, time: UInt64)?
         /// Told once how the current attempt to open a session ended.
         var opened: CheckedContinuation<Void, any Error>?
         /// Told when the current link has ended.
         var linkEnded: CheckedContinuation<TelekinesisError, Never>?
         var lastEnd: TelekinesisError?
+
+        /// Calls that ended while they waited for a connection need not be kept.
+        mutating func forgetEndedCalls() {
+            guard held.count > max(64, 2 * pending.count) else { return }
+            held = held.filter { pending.contains($0.id) }
+        }
     }
 
     let configuration: NodeConfiguration
@@ -59,7 +65,7 @@ final class NodeSession: FrameReceiver {
         switch frame.type {
         case .call: incoming.call(frame, on: link)
         case .reply: try reply(frame, on: link)
-        case .cancel: incoming.cancel(frame)
+        case .cancel: incoming.cancel(frame, on: link)
         case .data:
             if ChannelFlags(rawValue: frame.flags).contains(.towardsCaller) {
                 try resultContinues(frame, on: link)
@@ -99,6 +105,7 @@ final class NodeSession: FrameReceiver {
             entry.completion.resume(
                 .failure(TelekinesisError(.disconnected, "the provider has gone while the call was under way", ran: .maybe)))
         }
+        leaveIfDrainedSoon()
     }
 
     private func drain(_ link: any FrameLink) {
@@ -114,7 +121,9 @@ final class NodeSession: FrameReceiver {
     /// Says goodbye on a draining link once nothing is under way in either direction.
     func leaveIfDrained() {
         let link = state.withLock { state -> (any FrameLink)? in
-            guard case .draining(let link) = state.phase, state.pending.count == state.held.count, incoming.isIdle else { return nil }
+            guard case .draining(let link) = state.phase else { return nil }
+            state.held = state.held.filter { state.pending.contains($0.id) }
+            guard state.pending.count == state.held.count, incoming.isIdle else { return nil }
             return link
         }
         link?.close(TelekinesisError(.draining, "the hub asked this connection to end"))
@@ -162,7 +171,7 @@ final class NodeSession: FrameReceiver {
                 }
             state.phase = .stopped(reason)
             state.held = []
-            state.deadlineTimer?.cancel()
+            state.deadlineTimer?.timer.cancel()
             return (link, state.pending.removeAll { _ in true })
         }
         link?.close(reason)
@@ -173,6 +182,9 @@ final class NodeSession: FrameReceiver {
         }
         incoming.linkEnded()
     }
+
+    /// Whether calls leave at once.
+    var isOpen: Bool { state.withLock { if case .open = $0.phase { true } else { false } } }
 
     /// The node's id; 0 before the first welcome.
     var nodeID: NodeID { state.withLock { $0.nodeID } }

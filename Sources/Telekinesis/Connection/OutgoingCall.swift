@@ -9,6 +9,18 @@ struct OutgoingCall: Sendable {
     /// Head and body. More than one frame when the arguments are large.
     var bytes: [UInt8]
 
+    /// Whether it does not fit into one frame.
+    var isLarge: Bool { bytes.count > FrameType.call.headSize + FrameHead.maximumBody }
+
+    /// The node that its frames name; 0 where the hub chooses.
+    var peer: NodeID { if case .route = target.place { .hub } else { target.node } }
+
+    /// The key that the caller has chosen for the result.
+    var resultKey: ActorKey? {
+        guard flags.contains(.resultKey), bytes.count >= FrameType.call.headSize + 16 else { return nil }
+        return bytes.withUnsafeBytes { ActorKey(loading: $0, at: FrameType.call.headSize) }
+    }
+
     /// Writes the head, as things stand at `now`.
     ///
     /// - Returns: how many bytes of `bytes` the first frame has; the rest is to follow as data.
@@ -34,24 +46,56 @@ struct OutgoingCall: Sendable {
 
 /// Holds later calls to an object back while a large one to it is still leaving, so that calls arrive in the order sent.
 struct SendOrder: Sendable {
-    private var waiting: [ActorTarget.Address: [OutgoingCall]] = [:]
+    private struct Queue {
+        /// The large call that is leaving.
+        var blocker: CallID?
+        /// Somebody is sending the calls behind it, one after the other.
+        var isPassing = false
+        var calls: ArraySlice<OutgoingCall> = []
+    }
 
-    /// Whether a call must wait. If so it is kept.
+    private var queues: [ActorTarget.Address: Queue] = [:]
+
+    /// A call is about to leave. A large one makes those to its object wait that come after it.
+    ///
+    /// - Returns: whether it must wait itself; if so it is kept.
     mutating func mustWait(_ call: OutgoingCall) -> Bool {
-        guard !waiting.isEmpty, waiting[call.target.address] != nil else { return false }
-        waiting[call.target.address]?.append(call)
+        if !queues.isEmpty, queues[call.target.address] != nil {
+            queues[call.target.address]?.calls.append(call)
+            return true
+        }
+        if call.isLarge { queues[call.target.address] = Queue(blocker: call.id) }
+        return false
+    }
+
+    /// A large call has left, or will not.
+    mutating func unblock(_ call: OutgoingCall) {
+        if queues[call.target.address]?.blocker == call.id { queues[call.target.address]?.blocker = nil }
+    }
+
+    /// Whether the calls behind a large one may be sent now; only one at a time does that.
+    mutating func beginPassing(_ address: ActorTarget.Address) -> Bool {
+        guard let queue = queues[address], queue.blocker == nil, !queue.isPassing else { return false }
+        queues[address]?.isPassing = true
         return true
     }
 
-    /// A large call to `address` starts to leave.
-    mutating func block(_ address: ActorTarget.Address) { if waiting[address] == nil { waiting[address] = [] } }
+    /// The next call that may leave. When there is none, or it must wait for another large one, passing has ended.
+    mutating func next(_ address: ActorTarget.Address) -> OutgoingCall? {
+        guard queues[address]?.blocker == nil, let call = queues[address]?.calls.popFirst() else {
+            if queues[address]?.blocker == nil { queues[address] = nil } else { queues[address]?.isPassing = false }
+            return nil
+        }
+        if call.isLarge { queues[address]?.blocker = call.id }
+        return call
+    }
 
-    /// The large call has left, or will not: the calls that waited for it.
-    mutating func unblock(_ address: ActorTarget.Address) -> [OutgoingCall] { waiting.removeValue(forKey: address) ?? [] }
+    /// Forgets an object: its calls wait for the next connection.
+    mutating func remove(_ address: ActorTarget.Address) -> ArraySlice<OutgoingCall> { queues.removeValue(forKey: address)?.calls ?? [] }
 
     /// Forgets everything: the connection is gone.
     mutating func removeAll() -> [OutgoingCall] {
-        defer { waiting = [:] }
-        return waiting.values.flatMap { $0 }
+        defer { queues = [:] }
+        return queues.values.flatMap(\.calls)
     }
 }

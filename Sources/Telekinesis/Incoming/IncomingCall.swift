@@ -132,6 +132,9 @@ final class IncomingCall: Sendable {
         owner.finish(self, reply: writer.bytes, flags: flags)
     }
 
+    /// Whether the caller no longer waits.
+    var isCancelled: Bool { control.withLock { $0.isCancelled } }
+
     /// The caller no longer waits.
     func cancel() {
         let worker = control.withLock { control in

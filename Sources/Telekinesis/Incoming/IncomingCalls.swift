@@ -14,15 +14,34 @@ final class IncomingCalls: Sendable {
         /// Results that leave in parts.
         var downloads: [IncomingCall.ID: Download] = [:]
         var peers: [NodeID: Principal] = [:]
+        /// Told whenever the last call has its answer.
         var onIdle: (@Sendable () -> Void)?
+        /// Told the next time, once.
+        var idleWaiters: [Once] = []
         var isRefusing = false
+
+        /// Whether no call runs or is arriving, and no result is on its way.
+        var isIdle: Bool { running.isEmpty && downloads.isEmpty && uploads.isEmpty }
+
+        var hasIdleWaiters: Bool { onIdle != nil || !idleWaiters.isEmpty }
+
+        mutating func removeUpload(_ id: IncomingCall.ID) -> Bool {
+            guard let upload = uploads.removeValue(forKey: id) else { return false }
+            uploadedBytes -= upload.transfer.bytes.count
+            return true
+        }
     }
 
     private struct Download {
         var transfer: OutgoingTransfer
         let link: any FrameLink
         var isPumping = false
+        /// A part for which there was no room.
+        var unsent: (part: ArraySlice<UInt8>, isLast: Bool)?
     }
+
+    /// How long to wait for room on the link, in nanoseconds.
+    private static let pause: Int64 = 2_000_000
 
     private let configuration: NodeConfiguration
     private let loop: EventLoop
@@ -129,28 +148,46 @@ final class IncomingCalls: Sendable {
 
     private func remove(_ call: IncomingCall) {
         call.charged?.inFlight.subtract(1, ordering: .relaxed)
-        let onIdle = state.withLock { state -> (@Sendable () -> Void)? in
+        let isIdle = state.withLock { state -> Bool in
             state.running[call.id] = nil
-            return state.running.isEmpty && state.downloads.isEmpty ? state.onIdle : nil
+            return state.isIdle && state.hasIdleWaiters
+        }
+        if isIdle { noteIdle() }
+    }
+
+    /// Tells those who wait for it that nothing is under way, if that is so.
+    private func noteIdle() {
+        let (onIdle, waiters) = state.withLock { state -> ((@Sendable () -> Void)?, [Once]) in
+            guard state.isIdle else { return (nil, []) }
+            defer { state.idleWaiters = [] }
+            return (state.onIdle, state.idleWaiters)
         }
         onIdle?()
+        for waiter in waiters { waiter.run() }
     }
 
     /// A call has its answer.
     func finish(_ call: IncomingCall, reply: [UInt8], flags: ReplyFlags) {
-        answer(call.id, reply, flags, on: call.link)
+        answer(call.id, reply, flags, on: call.link, of: call)
         remove(call)
     }
 
-    func cancel(_ frame: Frame) {
+    func cancel(_ frame: Frame, on link: any FrameLink) {
         let id = IncomingCall.ID(source: frame.peer, call: frame.call)
-        let call = state.withLock { state -> IncomingCall? in
-            state.downloads[id] = nil
-            if let upload = state.uploads.removeValue(forKey: id) { state.uploadedBytes -= upload.transfer.bytes.count }
-            return state.running[id]
+        // The call first: its result may be about to become a download.
+        state.withLock { $0.running[id] }?.cancel()
+        let wasUnderWay = state.withLock { state -> Bool in
+            let wasLeaving = state.downloads.removeValue(forKey: id) != nil
+            return state.removeUpload(id) || wasLeaving
         }
-        call?.cancel()
+        // A cancelled call is answered too: its caller has given up, but the hub counts it until then.
+        if wasUnderWay {
+            refuse(id, Self.cancelled, on: link)
+            noteIdle()
+        }
     }
+
+    private static let cancelled = TelekinesisError(.cancelled, "the caller cancelled the call", ran: .maybe)
 
     private func describe(_ callee: Callee?, _ id: IncomingCall.ID, on link: any FrameLink) {
         answer(id, ReplyWriter.encoded(callee?.description), [], on: link)
@@ -158,7 +195,9 @@ final class IncomingCalls: Sendable {
 
     // MARK: Replies
 
-    private func answer(_ id: IncomingCall.ID, _ reply: [UInt8], _ flags: ReplyFlags, on link: any FrameLink) {
+    private func answer(
+        _ id: IncomingCall.ID, _ reply: [UInt8], _ flags: ReplyFlags, on link: any FrameLink, of call: IncomingCall? = nil
+    ) {
         var reply = reply
         var flags = flags
         let size = min(reply.count, FrameHead.size + FrameHead.maximumBody)
@@ -170,11 +209,22 @@ final class IncomingCalls: Sendable {
         if size < reply.count {
             let download = Download(transfer: OutgoingTransfer(reply, from: size), link: link)
             state.withLock { $0.downloads[id] = download }
+            // A caller that has given up would take nothing more of it.
+            if call?.isCancelled == true, state.withLock({ $0.downloads.removeValue(forKey: id) }) != nil {
+                return refuse(id, Self.cancelled, on: link)
+            }
         }
-        _ = reply.withUnsafeBytes {
+        let outcome = reply.withUnsafeBytes {
             link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
         }
-        if size < reply.count { pump(id) }
+        switch outcome {
+        case .queued: if size < reply.count { pump(id) }
+        case .closed: _ = state.withLock { $0.downloads.removeValue(forKey: id) }
+        case .full:
+            // An answer must not be lost without a word: the end of the connection is one.
+            _ = state.withLock { $0.downloads.removeValue(forKey: id) }
+            link.close(TelekinesisError(.overloaded, "the hub reads too slowly: answers can wait no longer", ran: .maybe))
+        }
     }
 
     private func pump(_ id: IncomingCall.ID) {
@@ -186,19 +236,26 @@ final class IncomingCalls: Sendable {
         guard mine else { return }
         while true {
             let (part, link) = state.withLock { state -> ((part: ArraySlice<UInt8>, isLast: Bool)?, (any FrameLink)?) in
-                let part = state.downloads[id]?.transfer.next()
+                let part = state.downloads[id]?.unsent.take() ?? state.downloads[id]?.transfer.next()
                 let link = state.downloads[id]?.link
                 if part == nil { state.downloads[id]?.isPumping = false }
-                if part?.isLast == true { state.downloads[id] = nil }
                 return (part, link)
             }
             guard let part, let link else { return }
             let frame = FrameWriter.data(
                 flags: part.isLast ? [.last, .towardsCaller] : .towardsCaller, peer: id.source, call: id.call, bytes: part.part)
-            link.send(frame, lane: .bulk)
-            if part.isLast {
-                let onIdle = state.withLock { $0.running.isEmpty && $0.downloads.isEmpty ? $0.onIdle : nil }
-                onIdle?()
+            switch link.send(frame, lane: .bulk, limit: QueueLimit.data) {
+            case .queued where !part.isLast: continue
+            case .queued, .closed:
+                _ = state.withLock { $0.downloads.removeValue(forKey: id) }
+                return noteIdle()
+            case .full:
+                state.withLock { state in
+                    state.downloads[id]?.unsent = part
+                    state.downloads[id]?.isPumping = false
+                }
+                _ = loop.schedule(after: Self.pause) { [weak self] in self?.pump(id) }
+                return
             }
         }
     }
@@ -216,9 +273,9 @@ final class IncomingCalls: Sendable {
         let transfer = IncomingTransfer([UInt8](frame.body), limit: configuration.maximumValue)
         let head = [UInt8](frame.bytes.prefix(FrameType.call.headSize))
         let fits = state.withLock { state -> Bool in
-            guard state.uploadedBytes + frame.body.count <= configuration.maximumPartialBytes, state.uploads[id] == nil else {
-                return false
-            }
+            guard state.uploadedBytes + frame.body.count <= configuration.maximumPartialBytes, state.uploads[id] == nil,
+                state.uploads.count < configuration.maximumIncomingCalls
+            else { return false }
             state.uploads[id] = (head, transfer)
             state.uploadedBytes += frame.body.count
             return true
@@ -255,12 +312,15 @@ final class IncomingCalls: Sendable {
         case .ignore: break
         case .grant(let amount):
             if amount > 0 { link.send(FrameWriter.credit(flags: [], peer: id.source, call: id.call, amount: amount)) }
-        case .refuse(let error): refuse(id, error, on: link)
+        case .refuse(let error):
+            refuse(id, error, on: link)
+            noteIdle()
         case .complete(var head, let body):
             head.withUnsafeMutableBytes { head in
                 head.storeBytes(of: UInt32(head.count).littleEndian, as: UInt32.self)
                 guard let frame = try? Frame(checking: UnsafeRawBufferPointer(head)) else { return }
                 accept(frame, body: body, id, on: link)
+                noteIdle()
             }
         }
     }
@@ -284,14 +344,15 @@ final class IncomingCalls: Sendable {
     func peerHasGone(_ peer: NodeID) {
         let calls = state.withLock { state -> [IncomingCall] in
             state.peers[peer] = nil
-            for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
-            for id in state.uploads.keys.filter({ $0.source == peer }) {
-                if let upload = state.uploads.removeValue(forKey: id) { state.uploadedBytes -= upload.transfer.bytes.count }
-            }
             return state.running.values.filter { $0.id.source == peer }
         }
         for call in calls { call.cancel() }
+        state.withLock { state in
+            for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
+            for id in state.uploads.keys.filter({ $0.source == peer }) { _ = state.removeUpload(id) }
+        }
         registry.releaseAll(of: peer)
+        noteIdle()
     }
 
     func linkOpened(_ link: any FrameLink, maximumCalls: Int) {}
@@ -300,13 +361,16 @@ final class IncomingCalls: Sendable {
     func linkEnded() {
         let calls = state.withLock { state -> [IncomingCall] in
             state.peers = [:]
-            state.downloads = [:]
-            state.uploads = [:]
-            state.uploadedBytes = 0
             return Array(state.running.values)
         }
         for call in calls { call.cancel() }
+        state.withLock { state in
+            state.downloads = [:]
+            state.uploads = [:]
+            state.uploadedBytes = 0
+        }
         registry.releaseAllInstances()
+        noteIdle()
     }
 
     // MARK: Draining
@@ -315,22 +379,23 @@ final class IncomingCalls: Sendable {
     func refuseCalls() { state.withLock { $0.isRefusing = true } }
 
     /// Whether no call runs and no result is on its way.
-    var isIdle: Bool { state.withLock { $0.running.isEmpty && $0.downloads.isEmpty } }
+    var isIdle: Bool { state.withLock { $0.isIdle } }
 
     /// Waits until no call runs any more.
     func waitUntilIdle(atMost limit: Duration) async {
         await withCheckedContinuation { continuation in
             let once = Once { continuation.resume() }
             let timer = loop.schedule(after: limit.nanoseconds) { once.run() }
-            onIdle {
+            let waiter = Once {
                 timer.cancel()
                 once.run()
             }
-            if isIdle { once.run() }
+            state.withLock { $0.idleWaiters.append(waiter) }
+            noteIdle()
         }
     }
 
-    /// Says whom to tell when the last call has its answer.
+    /// Says whom to tell whenever the last call has its answer.
     func onIdle(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onIdle = body } }
 }
 

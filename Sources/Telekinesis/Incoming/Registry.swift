@@ -68,6 +68,18 @@ final class Registry: Sendable {
         withExtendedLifetime(old) {}
     }
 
+    /// Nobody can call anything any more.
+    func unexportAll() {
+        let old = state.withLock { state in
+            defer {
+                state.exported = [:]
+                state.instances = [:]
+            }
+            return state.exported
+        }
+        for entry in old.values { discard(entry) }
+    }
+
     // MARK: Instances that other nodes make
 
     /// A node wants an instance under a key that it has chosen.

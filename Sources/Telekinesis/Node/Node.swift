@@ -120,8 +120,8 @@ public final class Node: Sendable {
         await withDeadline(.after(session.configuration.drainTime)) {
             for publication in session.publications.all {
                 _ = session.publications.remove(publication.name)
-                // A hub that is not there has no names of this node, nor is one worth waiting for.
-                guard session.isConnected else { continue }
+                // A hub that is not there, or is going, has no names of this node, nor is one worth waiting for.
+                guard session.isOpen else { continue }
                 try? await control(HubService.withdraw, WithdrawRequest(name: publication.name))
             }
         }
@@ -131,8 +131,12 @@ public final class Node: Sendable {
         await close()
     }
 
-    /// Closes the connection at once. Whatever waits fails.
-    public func close() async { connector.stop(TelekinesisError(.cancelled, "the node was closed")) }
+    /// Closes the connection at once. Whatever waits fails, and what was published is no longer held.
+    public func close() async {
+        connector.stop(TelekinesisError(.cancelled, "the node was closed while the call was under way"))
+        session.publications.removeAll()
+        session.incoming.registry.unexportAll()
+    }
 
     // MARK: Words with the hub
 

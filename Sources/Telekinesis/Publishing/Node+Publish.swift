@@ -98,7 +98,11 @@ extension Node {
         guard let publication = session.publications.remove(name) else {
             throw TelekinesisError(.invalidUse, "this node has published nothing as “\(name)”")
         }
-        try await control(HubService.withdraw, WithdrawRequest(name: name))
-        if !session.publications.contains(publication.key) { session.incoming.registry.unexport(publication.key) }
+        defer { if !session.publications.contains(publication.key) { session.incoming.registry.unexport(publication.key) } }
+        do {
+            try await control(HubService.withdraw, WithdrawRequest(name: name))
+        } catch let error as TelekinesisError where error.code == .disconnected || error.code == .noSuchName {
+            // With the connection the hub has forgotten the name, or another node has taken it over: either way it is withdrawn.
+        }
     }
 }

@@ -16,6 +16,9 @@ final class Publication: Sendable {
     }
 
     var request: PublishRequest { PublishRequest(name: name, key: key, kind: kind, sharing: sharing) }
+
+    /// The request on a later connection: what replaced another provider once does not take the name from the next.
+    var renewal: PublishRequest { PublishRequest(name: name, key: key, kind: kind, sharing: sharing == .replace ? .exclusive : sharing) }
 }
 
 /// What this node has published, to be published again on every new connection.
@@ -39,6 +42,8 @@ final class Publications: Sendable {
     }
 
     func remove(_ name: ServiceName) -> Publication? { byName.withLock { $0.removeValue(forKey: name) } }
+
+    func removeAll() { byName.withLock { $0 = [:] } }
 
     func find(_ name: ServiceName) -> Publication? { byName.withLock { $0[name] } }
 

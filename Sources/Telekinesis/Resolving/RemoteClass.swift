@@ -54,6 +54,7 @@ extension NodeSession {
 final class RemoteInstance: Lease {
     struct State {
         weak var target: ActorTarget?
+        /// Where it is to be given back, as soon as that is known; the hub knows where it sent a construction that was not answered.
         var node: NodeID?
         var failure: TelekinesisError?
         var hasEnded = false
@@ -73,18 +74,15 @@ final class RemoteInstance: Lease {
 
     /// The construction has succeeded or failed.
     func settled(_ result: Result<Reply, TelekinesisError>) {
-        if let error = result.failure {
-            target.withLock { $0.failure = error }
-            return
-        }
-        guard case .success(let reply) = result else { return }
+        let place: NodeID = if case .success(let reply) = result { reply.source } else { .hub }
         let (proxy, hasEnded) = target.withLock { state in
-            state.node = reply.source
+            state.node = place
+            state.failure = result.failure
             return (state.target, state.hasEnded)
         }
-        proxy?.node = reply.source
-        session.send(FrameWriter.forget(key))
-        if hasEnded { release(at: reply.source) }
+        proxy?.node = place
+        if place != .hub { session.send(FrameWriter.forget(key)) }
+        if hasEnded { release(at: place) }
     }
 
     /// The last proxy has gone.
@@ -96,7 +94,10 @@ final class RemoteInstance: Lease {
         if let node { release(at: node) }
     }
 
-    private func release(at node: NodeID) { session.send(FrameWriter.release(key, of: node, count: 1)) }
+    private func release(at node: NodeID) {
+        session.send(FrameWriter.release(key, of: node, count: 1))
+        if node == .hub { session.send(FrameWriter.forget(key)) }
+    }
 }
 
 extension ActorTarget {

@@ -31,6 +31,8 @@ public enum SendOutcome: Sendable {
 
 /// Bounds of what waits in front of one connection, in bytes.
 public enum QueueLimit {
+    /// Above this, parts of large values wait at the node that sends them.
+    public static let data = 4 * 1024 * 1024
     /// Above this, new calls are refused.
     public static let calls = 8 * 1024 * 1024
     /// Above this, not even replies are taken, and the reader is too slow.
