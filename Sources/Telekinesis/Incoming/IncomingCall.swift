@@ -80,7 +80,8 @@ final class IncomingCall: Sendable {
         owner.finish(self, reply: writer.bytes, flags: flags)
     }
 
-    private nonisolated(nonsending) func execute(on callee: Callee?, _ start: consuming MessagePackWriter) async throws -> MessagePackWriter {
+    private nonisolated(nonsending) func execute(on callee: Callee?, _ start: consuming MessagePackWriter) async throws -> MessagePackWriter
+    {
         var writer = start
         switch (action, callee?.kind) {
         case (.call, .object(let object, let table)):
