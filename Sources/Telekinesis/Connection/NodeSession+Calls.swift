@@ -63,6 +63,7 @@ extension NodeSession {
                 let timerIsDue = state.pending.insert(call.id, entry)
                 return (state.order.mustWait(call) ? .wait : .send(link), timerIsDue)
             default:
+                guard !state.isLeaving else { return (.fail(Self.isLeaving), false) }
                 guard state.pending.count < configuration.maximumCalls else { return (.fail(Self.tooManyCalls), false) }
                 entry.wasSent = false
                 if case .route = call.target.place { entry.repeatable = call }
@@ -121,10 +122,14 @@ extension NodeSession {
             state.uploads[call.id] = nil
             guard (try? state.pending.update(call.id) { $0.wasSent = false }) != nil else { return (nil, false) }
             if case .open(let next) = state.phase, next !== link { return (next, true) }
+            guard !state.isLeaving else { return (nil, false) }
             state.held.append(call)
             return (nil, true)
         }
-        if !isWanted { letPass(call) }
+        if !isWanted {
+            finish(call.id, Self.isLeaving)
+            letPass(call)
+        }
         if let next { transmit([call], on: next) }
     }
 

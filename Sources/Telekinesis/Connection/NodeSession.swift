@@ -27,6 +27,8 @@ final class NodeSession: FrameReceiver {
         var nodeID = NodeID.hub
         var ticket: [UInt8]?
         var pending = PendingCalls()
+        /// The node is shutting down: no call waits for another connection.
+        var isLeaving = false
         /// Calls that wait for a connection, in order.
         var held: [OutgoingCall] = []
         var order = SendOrder()
@@ -38,6 +40,13 @@ final class NodeSession: FrameReceiver {
         /// Told when the current link has ended.
         var linkEnded: CheckedContinuation<TelekinesisError, Never>?
         var lastEnd: TelekinesisError?
+
+        /// Takes out the calls that end with their link.
+        mutating func takeLost() -> [(id: CallID, entry: PendingCalls.Entry)] {
+            guard isLeaving else { return pending.removeAll { $0.wasSent } }
+            held = []
+            return pending.removeAll { _ in true }
+        }
 
         /// Calls that ended while they waited for a connection need not be kept.
         mutating func forgetEndedCalls() {
@@ -152,14 +161,26 @@ final class NodeSession: FrameReceiver {
             state.held += state.order.removeAll().filter { !held.contains($0.id) }
             for call in state.held { _ = try? state.pending.update(call.id) { $0.wasSent = false } }
             return End(
-                lost: state.pending.removeAll { $0.wasSent }, opened: state.opened.take(), linkEnded: state.linkEnded.take())
+                lost: state.takeLost(), opened: state.opened.take(), linkEnded: state.linkEnded.take())
         }
         incoming.linkEnded()
         let error = TelekinesisError(.disconnected, "the connection to the hub was lost: \(reason.message)", ran: .maybe, cause: reason)
-        for (_, entry) in end.lost { entry.completion.resume(.failure(error)) }
+        for (_, entry) in end.lost { entry.completion.resume(.failure(entry.wasSent ? error : Self.isLeaving)) }
         end.opened?.resume(throwing: reason)
         end.linkEnded?.resume(returning: reason)
     }
+
+    /// From now on no call waits for another connection.
+    func leave() {
+        let waiting = state.withLock { state -> [(id: CallID, entry: PendingCalls.Entry)] in
+            state.isLeaving = true
+            state.held = []
+            return state.pending.removeAll { !$0.wasSent }
+        }
+        for (_, entry) in waiting { entry.completion.resume(.failure(Self.isLeaving)) }
+    }
+
+    static let isLeaving = TelekinesisError(.disconnected, "there is no connection to the hub, and the node is shutting down")
 
     /// Ends the session for good. Everything that waits fails.
     func stop(_ reason: TelekinesisError) {
@@ -182,9 +203,6 @@ final class NodeSession: FrameReceiver {
         }
         incoming.linkEnded()
     }
-
-    /// Whether calls leave at once.
-    var isOpen: Bool { state.withLock { if case .open = $0.phase { true } else { false } } }
 
     /// The node's id; 0 before the first welcome.
     var nodeID: NodeID { state.withLock { $0.nodeID } }

@@ -117,11 +117,10 @@ public final class Node: Sendable {
 
     /// Takes the published names back, lets running calls finish (for ``NodeConfiguration/drainTime`` at most), and closes the connection.
     public func shutdown() async {
+        session.leave()
         await withDeadline(.after(session.configuration.drainTime)) {
             for publication in session.publications.all {
                 _ = session.publications.remove(publication.name)
-                // A hub that is not there, or is going, has no names of this node, nor is one worth waiting for.
-                guard session.isOpen else { continue }
                 try? await control(HubService.withdraw, WithdrawRequest(name: publication.name))
             }
         }
