@@ -1,0 +1,121 @@
+import Synchronization
+@testable import Telekinesis
+import TelekinesisHub
+import TelekinesisProtocol
+import Testing
+
+/// How long objects made elsewhere live.
+@Suite(.timeLimit(.minutes(1))) struct LifetimeTests {
+    private struct Stage {
+        let hub: Hub
+        let provider: Node
+        let caller: Node
+        let watch = Watch()
+
+        init() async throws {
+            hub = try await startHub()
+            let provider = try await hub.connect()
+            self.provider = provider
+            caller = try await hub.connect()
+            try await provider.publish(class: "demo/Probe") { [watch] in Probe(on: provider, watch) }
+            try await provider.publish(class: "demo/Broken") { (text: String) async throws -> Probe in throw Trouble(message: text) }
+        }
+    }
+
+    @Test func anInstanceEndsWithItsProxy() async throws {
+        let stage = try await Stage()
+        do {
+            let probe = try stage.caller.class("demo/Probe", of: Probe.self)()
+            try await probe.add(1)
+            #expect(stage.watch.alive == 1)
+            #expect(stage.provider.session.incoming.registry.instanceCount == 1)
+        }
+        try await eventually(within: .seconds(1)) { stage.watch.alive == 0 }
+        #expect(stage.provider.session.incoming.registry.instanceCount == 0)
+        await stage.hub.stop()
+    }
+
+    @Test func anInstanceEndsWhoseProxyWasGoneBeforeItWasMade() async throws {
+        let stage = try await Stage()
+        for _ in 0..<100 { _ = try stage.caller.class("demo/Probe", of: Probe.self)() }
+        // All that was sent before has been worked off when this is answered.
+        try await stage.caller.class("demo/Probe", of: Probe.self)().add(1)
+        try await eventually(within: .seconds(1)) {
+            stage.watch.alive == 0 && stage.provider.session.incoming.registry.instanceCount == 0 && stage.hub.statistics.created == 0
+        }
+        await stage.hub.stop()
+    }
+
+    @Test func anInstanceEndsWithTheConnectionOfItsCaller() async throws {
+        let stage = try await Stage()
+        let probe = try stage.caller.class("demo/Probe", of: Probe.self)()
+        try await probe.add(1)
+        await stage.caller.close()
+        try await eventually(within: .seconds(1)) { stage.watch.alive == 0 }
+        #expect(stage.provider.session.incoming.registry.instanceCount == 0)
+        withExtendedLifetime(probe) {}
+        await stage.hub.stop()
+    }
+
+    @Test func aCallKeepsItsInstance() async throws {
+        let stage = try await Stage()
+        let task = Task { [stage] in try await stage.caller.class("demo/Probe", of: Probe.self)().hang() }
+        try await eventually { stage.watch.enteredCount == 1 }
+        #expect(stage.watch.alive == 1)
+        task.cancel()
+        _ = await task.result
+        try await eventually(within: .seconds(1)) { stage.watch.alive == 0 }
+        await stage.hub.stop()
+    }
+
+    @Test func constructionsThatFailLeaveNothing() async throws {
+        let stage = try await Stage()
+        for _ in 0..<50 {
+            let probe = try stage.caller.class("demo/Broken", of: Probe.self)("no such thing")
+            let error = try await failure { try await probe.add(1) }
+            #expect(error.ran == .no && error.message.contains("no such thing"))
+        }
+        try await eventually(within: .seconds(1)) {
+            stage.provider.session.incoming.registry.instanceCount == 0 && stage.hub.statistics.created == 0
+        }
+        #expect(stage.caller.session.state.withLock { $0.pending.count } == 0)
+        await stage.hub.stop()
+    }
+
+    @Test func aConstructionThatIsGivenUpLeavesNothing() async throws {
+        let stage = try await Stage()
+        let gate = Gate()
+        let (provider, watch) = (stage.provider, stage.watch)
+        try await provider.publish(class: "demo/Slow") { () async throws -> Probe in
+            await gate.pass()
+            return Probe(on: provider, watch)
+        }
+        do {
+            let probe = try await withDeadline(.milliseconds(50)) { try stage.caller.class("demo/Slow", of: Probe.self)() }
+            let error = try await failure { try await withDeadline(.milliseconds(50)) { try await probe.add(1) } }
+            #expect(error.code == .deadlineExceeded)
+            try await eventually { gate.arrived == 1 }
+        }
+        gate.open()
+        try await eventually(within: .seconds(1)) {
+            watch.alive == 0 && provider.session.incoming.registry.instanceCount == 0 && stage.hub.statistics.created == 0
+                && stage.hub.statistics.openCalls == 0
+        }
+        await stage.hub.stop()
+    }
+
+    @Test func aClosedNodeHoldsNothing() async throws {
+        let hub = try await startHub()
+        let watch = Watch()
+        weak var released: Node?
+        do {
+            let node = try await hub.connect()
+            released = node
+            try await node.publish(Probe(on: node, watch), as: "demo/probe")
+            try await node.publish(class: "demo/Probe") { Probe(on: node, watch) }
+            await node.close()
+        }
+        try await eventually(within: .seconds(1)) { watch.alive == 0 && released == nil }
+        await hub.stop()
+    }
+}
