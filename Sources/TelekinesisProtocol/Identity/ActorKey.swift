@@ -29,9 +29,10 @@ public struct ActorKey: Hashable, Sendable {
         return "#" + String(hash.value >> 40, radix: 16)
     }
 
-    /// Keys are random already: half of one is a hash.
+    /// Adds both halves: callers choose the keys of their instances, and could choose many that share one.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(low)
+        hasher.combine(high)
     }
 }
 
