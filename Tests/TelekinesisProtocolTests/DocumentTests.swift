@@ -35,7 +35,7 @@ import Testing
     @Test func replyIsAsDocumented() throws {
         var bytes = [UInt8](repeating: 0, count: FrameHead.size) + [Encoding.messagePack.rawValue, 105]
         bytes.withUnsafeMutableBytes {
-            FrameWriter.reply(over: $0, flags: [], peer: NodeID(rawValue: 0x1122_3344_5566_7788), call: 3)
+            FrameWriter.reply(over: $0, flags: .routed, peer: NodeID(rawValue: 0x1122_3344_5566_7788), call: 3)
         }
         #expect(try Self.example("reply") == bytes, "\(Self.hexadecimal(bytes))")
     }

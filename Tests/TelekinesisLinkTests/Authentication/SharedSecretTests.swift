@@ -24,6 +24,19 @@ import Testing
         #expect(error?.code == .unauthenticated)
     }
 
+    @Test func proofsAreThoseOfTheDocument() throws {
+        var root = URL(filePath: #filePath)
+        for _ in 0..<4 { root = root.deletingLastPathComponent() }
+        let text = try String(contentsOf: root.appending(path: "Design/protocol.md"), encoding: .utf8)
+        let after = try #require(text.components(separatedBy: "<!-- example: proofs -->\n```text\n").dropFirst().first)
+        let documented = try #require(after.components(separatedBy: "```").first).split(whereSeparator: \.isWhitespace)
+        let secret = try SharedSecret(Array("0123456789abcdef".utf8))
+        let challenge = Challenge(node: [UInt8](repeating: 1, count: 16), hub: [UInt8](repeating: 2, count: 16))
+        let proof = try secret.proof(for: challenge)
+        let bytes = try proof + secret.authenticate(proof, for: challenge).hubProof
+        #expect(bytes.map { String(format: "%02x", $0) } == documented.map(String.init))
+    }
+
     @Test func shortSecretIsRefused() {
         let error = #expect(throws: TelekinesisError.self) { try SharedSecret(Array("short".utf8)) }
         #expect(error?.code == .invalidUse && error?.message.contains("16 bytes") == true)
