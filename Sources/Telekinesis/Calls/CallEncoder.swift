@@ -60,8 +60,7 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
 
     /// The bytes of the whole frame, its head still empty.
     mutating func frame(selector: Selector, signature: UInt32, resultKey: ActorKey? = nil, encoding: Encoding = .messagePack) -> [UInt8] {
-        var bytes = writer.bytes
-        writer.bytes = []
+        var bytes = writer.takeBytes()
         let count = UInt8(count)
         let fixed = prefix - CallBody.fixedSize
         bytes.withUnsafeMutableBytes { memory in

@@ -22,14 +22,14 @@ extension NodeSession {
     ///
     /// - Parameter frame: head (still empty) and body of the call.
     /// - Throws: ``TelekinesisError``; the answer itself may be an error too, see ``Reply/flags``.
-    nonisolated(nonsending) func call(_ frame: [UInt8], to target: ActorTarget, flags: CallFlags = []) async throws -> Reply {
+    nonisolated(nonsending) func call(_ frame: consuming [UInt8], to target: ActorTarget, flags: CallFlags = []) async throws -> Reply {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
         let now = loop.now
         let (deadline, wasChosen) = CallScope.current.deadline(at: now)
-        let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, bytes: frame)
+        let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, frame: frame, now: now)
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
-                start(call, at: now, deadlineWasChosen: wasChosen, completion: .task(continuation))
+                start(call, deadlineWasChosen: wasChosen, completion: .task(continuation))
                 if Task.isCancelled { cancelStarted(call) }
             }
         } onCancel: {
@@ -45,11 +45,11 @@ extension NodeSession {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
         let now = loop.now
         let (deadline, wasChosen) = CallScope.current.deadline(at: now)
-        let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, bytes: frame)
-        start(call, at: now, deadlineWasChosen: wasChosen, completion: .callback(completion))
+        let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, frame: frame, now: now)
+        start(call, deadlineWasChosen: wasChosen, completion: .callback(completion))
     }
 
-    private func start(_ call: OutgoingCall, at now: UInt64, deadlineWasChosen: Bool, completion: Completion) {
+    private func start(_ call: OutgoingCall, deadlineWasChosen: Bool, completion: Completion) {
         enum Next { case send(any FrameLink), wait, fail(TelekinesisError) }
         let peer: NodeID = if case .route = call.target.place { .hub } else { call.target.node }
         let (next, timerIsDue) = state.withLock { state -> (Next, Bool) in
@@ -73,7 +73,7 @@ extension NodeSession {
         }
         if timerIsDue { scheduleDeadline(call.deadline) }
         switch next {
-        case .send(let link): transmit(call, at: now, on: link)
+        case .send(let link): transmit(call, on: link)
         case .wait: break
         case .fail(let error): completion.resume(.failure(error))
         }
@@ -83,9 +83,8 @@ extension NodeSession {
     private static let tooManyCalls = TelekinesisError(.overloaded, "too many calls of this node are in flight: await some first")
 
     /// Puts a call on a link. Calls to an object that a large call to it precedes wait for that.
-    func transmit(_ call: OutgoingCall, at now: UInt64? = nil, on link: any FrameLink) {
-        var call = call
-        let size = call.writeHead(now: now ?? loop.now)
+    func transmit(_ call: OutgoingCall, on link: any FrameLink) {
+        let size = call.firstFrameSize
         let isLarge = size < call.bytes.count
         if isLarge {
             let upload = Upload(transfer: OutgoingTransfer(call.bytes, from: size), call: call)
@@ -131,6 +130,13 @@ extension NodeSession {
             letPass(call)
         }
         if let next { transmit([call], on: next) }
+    }
+
+    /// A call that has waited, its head as it should be now.
+    private func refreshed(_ call: OutgoingCall) -> OutgoingCall {
+        var call = call
+        call.writeHead(now: loop.now)
+        return call
     }
 
     // MARK: Large arguments
@@ -204,7 +210,7 @@ extension NodeSession {
                 guard (try? state.pending.update(call.id) { $0.wasSent = true }) != nil else { return false }
                 return !state.order.mustWait(call)
             }
-            if goesNow { transmit(call, on: link) }
+            if goesNow { transmit(refreshed(call), on: link) }
         }
     }
 
@@ -296,7 +302,7 @@ extension NodeSession {
         }
         guard let again else { return false }
         if let key = again.resultKey { link?.send(FrameWriter.forget(key)) }
-        if let link { transmit(again, on: link) } else { letPass(again) }
+        if let link { transmit(refreshed(again), on: link) } else { letPass(again) }
         leaveIfDrainedSoon()
         return true
     }

@@ -122,8 +122,9 @@ extension NodeSession {
     ) {
         guard let frame = try? ControlCall.frame(selector, request) else { return }
         let id = nextCall.add(1, ordering: .relaxed).oldValue
-        let deadline = loop.now + CallScope.defaultDeadline
-        let call = OutgoingCall(id: id, target: ControlCall.target, flags: [], deadline: deadline, bytes: frame)
+        let now = loop.now
+        let deadline = now + CallScope.defaultDeadline
+        let call = OutgoingCall(id: id, target: ControlCall.target, flags: [], deadline: deadline, frame: frame, now: now)
         state.withLock { state in
             _ = state.pending.insert(
                 id, .init(completion: .callback(completion), peer: .hub, deadline: deadline, deadlineWasChosen: false, wasSent: true))

@@ -1,16 +1,16 @@
 internal import TelekinesisProtocol
 
-/// A call on its way out: the frame with its head still empty, and where it goes.
+/// A call on its way out: its frame, and where it goes.
 struct OutgoingCall: Sendable {
     let id: CallID
     let target: ActorTarget
-    var flags: CallFlags
     let deadline: UInt64
     /// Head and body. More than one frame when the arguments are large.
-    var bytes: [UInt8]
+    private(set) var bytes: [UInt8]
+    private var flags: CallFlags
 
     /// Whether it does not fit into one frame.
-    var isLarge: Bool { bytes.count > FrameType.call.headSize + FrameHead.maximumBody }
+    var isLarge: Bool { bytes.count > Self.largestFrame }
 
     /// The node that its frames name; 0 where the hub chooses.
     var peer: NodeID { if case .route = target.place { .hub } else { target.node } }
@@ -21,13 +21,29 @@ struct OutgoingCall: Sendable {
         return bytes.withUnsafeBytes { ActorKey(loading: $0, at: FrameType.call.headSize) }
     }
 
-    /// Writes the head, as things stand at `now`.
+    /// A call that leaves now.
     ///
-    /// - Returns: how many bytes of `bytes` the first frame has; the rest is to follow as data.
-    mutating func writeHead(now: UInt64) -> Int {
-        let headSize = FrameType.call.headSize
-        let firstSize = min(bytes.count, headSize + FrameHead.maximumBody)
-        if firstSize < bytes.count { flags.insert(.more) }
+    /// - Parameters:
+    ///   - frame: body behind an empty head. Owned by nobody else, so that writing the head copies nothing.
+    ///   - now: the time on the clock of the deadline.
+    init(id: CallID, target: ActorTarget, flags: CallFlags, deadline: UInt64, frame: consuming [UInt8], now: UInt64) {
+        self.id = id
+        self.target = target
+        self.flags = flags
+        self.deadline = deadline
+        bytes = frame
+        if bytes.count > Self.largestFrame { self.flags.insert(.more) }
+        writeHead(now: now)
+    }
+
+    private static let largestFrame = FrameType.call.headSize + FrameHead.maximumBody
+
+    /// How many bytes of `bytes` the first frame has; the rest is to follow as data.
+    var firstFrameSize: Int { min(bytes.count, Self.largestFrame) }
+
+    /// Writes the head, as things stand at `now`: again when the call has waited, as its time is shorter then and its target may have a place.
+    mutating func writeHead(now: UInt64) {
+        let firstSize = firstFrameSize
         let remaining =
             deadline == .max ? UInt32.max : UInt32(clamping: min((deadline - min(now, deadline)) / 1_000_000, UInt64(UInt32.max - 1)))
         let (peer, address): (NodeID, CallAddress) =
@@ -40,7 +56,6 @@ struct OutgoingCall: Sendable {
                 over: UnsafeMutableRawBufferPointer(rebasing: memory[..<firstSize]), flags: flags, peer: peer, call: id, target: address,
                 remaining: remaining)
         }
-        return firstSize
     }
 }
 

@@ -11,10 +11,15 @@ final class Callee: Sendable {
     }
 
     let kind: Kind
+    /// Whether callers make instances of it.
+    let isFactory: Bool
     /// Calls that wait or run here.
     let inFlight = Atomic<Int>(0)
 
-    init(_ kind: Kind) { self.kind = kind }
+    init(_ kind: Kind) {
+        self.kind = kind
+        isFactory = if case .factory = kind { true } else { false }
+    }
 
     /// What it says about itself.
     var description: ServiceDescription {

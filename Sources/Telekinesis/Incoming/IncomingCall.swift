@@ -77,7 +77,7 @@ final class IncomingCall: Sendable {
             }
         }
         control.withLock { $0.worker = nil }
-        owner.finish(self, reply: writer.bytes, flags: flags)
+        owner.finish(self, reply: writer.takeBytes(), flags: flags)
     }
 
     private nonisolated(nonsending) func execute(on callee: Callee?, _ start: consuming MessagePackWriter) async throws -> MessagePackWriter
@@ -130,7 +130,7 @@ final class IncomingCall: Sendable {
     func refuse(_ error: TelekinesisError) {
         var writer = ReplyWriter.start()
         let flags = ReplyWriter.write(error, into: &writer)
-        owner.finish(self, reply: writer.bytes, flags: flags)
+        owner.finish(self, reply: writer.takeBytes(), flags: flags)
     }
 
     /// Whether the caller no longer waits.
@@ -183,6 +183,15 @@ enum ReplyWriter {
     private static func write(_ wire: WireError, ran: TelekinesisError.Execution, into writer: inout MessagePackWriter) -> ReplyFlags {
         try? MessagePackEncoder().encode(wire, into: &writer)
         return .error(ran: ran)
+    }
+}
+
+extension MessagePackWriter {
+    /// Gives the bytes away, owned by nobody else: they can be changed in place.
+    mutating func takeBytes() -> [UInt8] {
+        var taken: [UInt8] = []
+        swap(&taken, &bytes)
+        return taken
     }
 }
 

@@ -77,43 +77,49 @@ final class IncomingCalls: Sendable {
             let deadline = frame.remaining == .max ? nil : CallScope.now + UInt64(frame.remaining) * 1_000_000
             let key = frame.key
             while true {
-                let lookup = registry.callee(key)
-                let callee: Callee?
-                switch lookup {
+                if let callee = registry.ready(key) { return try begin(callee, head, body, id, deadline, on: link) }
+                switch registry.callee(key) {
+                case .ready: continue
+                case .failed(let error): throw error
                 case .missing:
                     throw TelekinesisError(
                         .noSuchObject, "no object has the key \(key.redacted) here: it was released, or its process restarted")
-                case .failed(let error): throw error
-                case .pending: callee = nil
-                case .ready(let ready): callee = ready
-                }
-                let action: IncomingCall.Action
-                switch (callee?.kind, head.selector) {
-                case (.some, ObjectService.describe.rawValue): return describe(callee, id, on: link)
-                case (_, ObjectService.ping.rawValue): return answer(id, ReplyWriter.encoded(Optional<Int>.none), [], on: link)
-                case (.factory, _):
-                    guard head.selector == ObjectService.create.rawValue, let key = head.resultKey else {
-                        throw TelekinesisError(.noSuchMethod, "this name stands for a class: make an instance and call that")
-                    }
-                    try registry.begin(key, for: id.source, limit: configuration.maximumInstances)
-                    action = .create(key)
-                default: action = .call
-                }
-                let call = IncomingCall(
-                    id: id, callee: callee, action: action, head: head, body: body, deadline: deadline, link: link, owner: self)
-                try admit(call)
-                if case .pending = lookup {
+                case .pending:
+                    let call = IncomingCall(
+                        id: id, callee: nil, action: .call, head: head, body: body, deadline: deadline, link: link, owner: self)
+                    try admit(call)
                     if registry.wait(call, for: key) { return }
                     remove(call)
-                    continue
                 }
-                return dispatcher.submit(call)
             }
         } catch {
             var writer = ReplyWriter.start()
             let flags = ReplyWriter.write(error, into: &writer)
             answer(id, writer.bytes, flags, on: link)
         }
+    }
+
+    /// A call on something that is there.
+    private func begin(
+        _ callee: Callee, _ head: CallBody, _ body: [UInt8], _ id: IncomingCall.ID, _ deadline: UInt64?, on link: any FrameLink
+    ) throws(TelekinesisError) {
+        var action = IncomingCall.Action.call
+        switch head.selector {
+        case ObjectService.describe.rawValue: return answer(id, ReplyWriter.encoded(callee.description), [], on: link)
+        case ObjectService.ping.rawValue: return answer(id, ReplyWriter.encoded(Optional<Int>.none), [], on: link)
+        default: break
+        }
+        if callee.isFactory {
+            guard head.selector == ObjectService.create.rawValue, let key = head.resultKey else {
+                throw TelekinesisError(.noSuchMethod, "this name stands for a class: make an instance and call that")
+            }
+            try registry.begin(key, for: id.source, limit: configuration.maximumInstances)
+            action = .create(key)
+        }
+        let call = IncomingCall(
+            id: id, callee: callee, action: action, head: head, body: body, deadline: deadline, link: link, owner: self)
+        try admit(call)
+        dispatcher.submit(call)
     }
 
     /// The dispatcher of the loop that brought the call: within one process the hub's loops bring calls to the node directly.
@@ -167,7 +173,7 @@ final class IncomingCalls: Sendable {
     }
 
     /// A call has its answer.
-    func finish(_ call: IncomingCall, reply: [UInt8], flags: ReplyFlags) {
+    func finish(_ call: IncomingCall, reply: consuming [UInt8], flags: ReplyFlags) {
         answer(call.id, reply, flags, on: call.link, of: call)
         remove(call)
     }
@@ -189,42 +195,37 @@ final class IncomingCalls: Sendable {
 
     private static let cancelled = TelekinesisError(.cancelled, "the caller cancelled the call", ran: .maybe)
 
-    private func describe(_ callee: Callee?, _ id: IncomingCall.ID, on link: any FrameLink) {
-        answer(id, ReplyWriter.encoded(callee?.description), [], on: link)
-    }
-
     // MARK: Replies
 
     private func answer(
-        _ id: IncomingCall.ID, _ reply: [UInt8], _ flags: ReplyFlags, on link: any FrameLink, of call: IncomingCall? = nil
+        _ id: IncomingCall.ID, _ reply: consuming [UInt8], _ flags: ReplyFlags, on link: any FrameLink, of call: IncomingCall? = nil
     ) {
-        var reply = reply
         var flags = flags
         let size = min(reply.count, FrameHead.size + FrameHead.maximumBody)
-        if size < reply.count { flags.insert(.more) }
+        let isLarge = size < reply.count
+        if isLarge { flags.insert(.more) }
         reply.withUnsafeMutableBytes { memory in
             FrameWriter.reply(
                 over: UnsafeMutableRawBufferPointer(rebasing: memory[..<size]), flags: flags, peer: id.source, call: id.call)
-        }
-        if size < reply.count {
-            let download = Download(transfer: OutgoingTransfer(reply, from: size), link: link)
-            state.withLock { $0.downloads[id] = download }
-            // A caller that has given up would take nothing more of it.
-            if call?.isCancelled == true, state.withLock({ $0.downloads.removeValue(forKey: id) }) != nil {
-                return refuse(id, Self.cancelled, on: link)
-            }
         }
         let outcome = reply.withUnsafeBytes {
             link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
         }
         switch outcome {
-        case .queued: if size < reply.count { pump(id) }
-        case .closed: _ = state.withLock { $0.downloads.removeValue(forKey: id) }
+        case .closed: return
         case .full:
             // An answer must not be lost without a word: the end of the connection is one.
-            _ = state.withLock { $0.downloads.removeValue(forKey: id) }
-            link.close(TelekinesisError(.overloaded, "the hub reads too slowly: answers can wait no longer", ran: .maybe))
+            return link.close(TelekinesisError(.overloaded, "the hub reads too slowly: answers can wait no longer", ran: .maybe))
+        case .queued: break
         }
+        guard isLarge else { return }
+        let download = Download(transfer: OutgoingTransfer(reply, from: size), link: link)
+        state.withLock { $0.downloads[id] = download }
+        // A caller that has given up would take nothing more of it.
+        if call?.isCancelled == true, state.withLock({ $0.downloads.removeValue(forKey: id) }) != nil {
+            return refuse(id, Self.cancelled, on: link)
+        }
+        pump(id)
     }
 
     private func pump(_ id: IncomingCall.ID) {

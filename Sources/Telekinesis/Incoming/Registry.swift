@@ -50,6 +50,13 @@ final class Registry: Sendable {
 
     func export(_ callee: Callee, as key: ActorKey) { state.withLock { $0.exported[key] = .ready(callee) } }
 
+    /// What a key leads to, when that is there.
+    func ready(_ key: ActorKey) -> Callee? {
+        state.withLock { state in
+            if case .ready(let callee) = state.exported[key] { callee } else { nil }
+        }
+    }
+
     func callee(_ key: ActorKey) -> Lookup {
         state.withLock { state in
             switch state.exported[key] {

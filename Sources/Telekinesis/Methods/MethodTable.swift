@@ -51,8 +51,8 @@ package final class MethodTable: Sendable {
     ///
     /// - Parameter signatureHash: that of the caller; 0 when it does not know.
     package func method(_ selector: Selector, signatureHash: UInt32) throws(TelekinesisError) -> Method {
+        if let method = index.method(selector) { return method }
         let found = index.methods(selector)
-        if found.count == 1 { return found[0] }
         if let meant = found.first(where: { $0.signatureHash == signatureHash }) { return meant }
         guard !found.isEmpty else {
             throw TelekinesisError(.noSuchMethod, "\(typeName) has no such method; it has \(Self.list(methods))", ran: .no)

@@ -10,6 +10,9 @@ struct SelectorIndex: Sendable {
 
     /// A power of two of places, at most half of them filled; a method stands at its selector's lowest bits or in the first free place after.
     private var slots: [Slot?]
+    /// Beside each place its selector, and its method where that is the only one: all that most calls need.
+    private var selectors: [UInt64] = []
+    private var single: [Method?] = []
 
     /// Indexes every method under its wire name and its wire name with types.
     ///
@@ -22,6 +25,18 @@ struct SelectorIndex: Sendable {
             try insert(method, as: method.typedWireName, typeName, alone: true)
             try insert(method, as: method.wireName, typeName, alone: false)
         }
+        selectors = slots.map { $0?.selector.rawValue ?? 0 }
+        single = slots.map { $0?.methods.count == 1 ? $0?.methods.first : nil }
+    }
+
+    /// The one method of a selector; `nil` when there is none, or more than one.
+    func method(_ selector: Selector) -> Method? {
+        var place = Int(truncatingIfNeeded: selector.rawValue) & (selectors.count - 1)
+        while selectors[place] != 0 {
+            if selectors[place] == selector.rawValue { return single[place] }
+            place = (place + 1) & (selectors.count - 1)
+        }
+        return nil
     }
 
     /// The methods of one selector: usually one, several if overloaded, or none.
