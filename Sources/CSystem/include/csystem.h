@@ -8,4 +8,5 @@
 #include "random.h"
 #include "signals.h"
 #include "sockets.h"
+#include "task_locals.h"
 #include "threads.h"

@@ -17,10 +17,7 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     /// An encoder with room for a key in front of the body, where the caller chooses the key of the result.
     init(withResultKey: Bool = false) {
         prefix = Self.prefix + (withResultKey ? 16 : 0)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(prefix + 64)
-        bytes.append(contentsOf: repeatElement(0, count: prefix))
-        writer = MessagePackWriter(appendingTo: bytes)
+        writer = MessagePackWriter(appendingTo: .zeros(prefix, capacity: prefix + 64))
     }
 
     /// Notes a generic parameter of the method: only the one that stands for a `@Resolvable` stub can be left out on the wire.

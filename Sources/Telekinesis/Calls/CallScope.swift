@@ -1,3 +1,4 @@
+internal import CSystem
 internal import Glibc
 
 /// What a call hands on to the calls made in turn: for now, until when it is wanted.
@@ -23,6 +24,16 @@ struct CallScope: Sendable {
         if isUnlimited { return (.max, true) }
         return (loopTime + Self.defaultDeadline, false)
     }
+
+    /// Makes this the current scope of the running task until ``leave()``. The two stand in one asynchronous function, around one `await`.
+    func enter() {
+        var value = self
+        let key = Unmanaged.passUnretained(Self.$current).toOpaque()
+        tk_task_local_push(key, &value, unsafeBitCast(Self.self, to: UnsafeRawPointer.self))
+    }
+
+    /// Makes the scope before the last ``enter()`` the current one again.
+    static func leave() { tk_task_local_pop() }
 
     /// Nanoseconds of `CLOCK_MONOTONIC`.
     static var now: UInt64 {

@@ -317,8 +317,7 @@ extension NodeSession {
     }
 
     func leaveIfDrainedSoon() {
-        let isDraining = state.withLock { if case .draining = $0.phase { true } else { false } }
-        if isDraining { leaveIfDrained() }
+        if isDraining.load(ordering: .relaxed) { leaveIfDrained() }
     }
 
     /// Ends a call with an error, unless it has ended already.

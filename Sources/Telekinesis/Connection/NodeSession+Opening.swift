@@ -71,6 +71,7 @@ extension NodeSession {
             state.nodeID = NodeID(rawValue: welcome.node)
             state.ticket = welcome.ticket ?? state.ticket
             state.phase = .opening(link)
+            isDraining.store(false, ordering: .relaxed)
             return state.routes.live
         }
         incoming.linkOpened(link, maximumCalls: configuration.maximumCalls)

@@ -61,6 +61,8 @@ final class NodeSession: FrameReceiver {
     let publications = Publications()
     let state = Mutex(State())
     let nextCall = Atomic<CallID>(1)
+    /// The hub has asked the current connection to end.
+    let isDraining = Atomic<Bool>(false)
 
     init(configuration: NodeConfiguration, loop: EventLoop) {
         self.configuration = configuration
@@ -121,6 +123,7 @@ final class NodeSession: FrameReceiver {
         let isIdle = state.withLock { state -> Bool in
             guard case .open(let current) = state.phase, current === link else { return false }
             state.phase = .draining(link)
+            isDraining.store(true, ordering: .relaxed)
             return state.pending.count == 0
         }
         incoming.onIdle { [weak self] in self?.leaveIfDrained() }

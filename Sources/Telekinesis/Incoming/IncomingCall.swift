@@ -19,7 +19,8 @@ final class IncomingCall: Sendable {
         let source: NodeID
         let call: CallID
 
-        func hash(into hasher: inout Hasher) { hasher.combine(source.rawValue ^ (call &* 0x9e37_79b9_7f4a_7c15)) }
+        /// The id as a table has it.
+        var pair: PairKey { PairKey(source.rawValue, call) }
     }
 
     private struct Control {
@@ -70,7 +71,7 @@ final class IncomingCall: Sendable {
         } else {
             let scope = CallScope(deadline: deadline, isUnlimited: deadline == nil)
             do {
-                writer = try await CallScope.$current.withValue(scope) { try await execute(on: callee, writer) }
+                writer = try await execute(on: callee, writer, in: scope)
             } catch {
                 writer = ReplyWriter.start()
                 flags = ReplyWriter.write(thrown: error, into: &writer)
@@ -78,6 +79,14 @@ final class IncomingCall: Sendable {
         }
         control.withLock { $0.worker = nil }
         owner.finish(self, reply: writer.takeBytes(), flags: flags)
+    }
+
+    private nonisolated(nonsending) func execute(
+        on callee: Callee?, _ start: consuming MessagePackWriter, in scope: CallScope
+    ) async throws -> MessagePackWriter {
+        scope.enter()
+        defer { CallScope.leave() }
+        return try await execute(on: callee, start)
     }
 
     private nonisolated(nonsending) func execute(on callee: Callee?, _ start: consuming MessagePackWriter) async throws -> MessagePackWriter
@@ -161,11 +170,8 @@ enum ReplyWriter {
     static let prefix = FrameHead.size
 
     static func start() -> MessagePackWriter {
-        var bytes = [UInt8]()
-        bytes.reserveCapacity(64)
-        bytes.append(contentsOf: repeatElement(0, count: prefix))
-        bytes.append(Encoding.messagePack.rawValue)
-        return MessagePackWriter(appendingTo: bytes)
+        // The encoding's number is 0, as is the head that is still to be written.
+        MessagePackWriter(appendingTo: .zeros(prefix + 1, capacity: 64))
     }
 
     /// Writes an error that the runtime found before the method was executed.
@@ -183,6 +189,16 @@ enum ReplyWriter {
     private static func write(_ wire: WireError, ran: TelekinesisError.Execution, into writer: inout MessagePackWriter) -> ReplyFlags {
         try? MessagePackEncoder().encode(wire, into: &writer)
         return .error(ran: ran)
+    }
+}
+
+extension [UInt8] {
+    /// So many zeros, with room for more.
+    static func zeros(_ count: Int, capacity: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: capacity) { memory, initialized in
+            memory[..<count].initialize(repeating: 0)
+            initialized = count
+        }
     }
 }
 

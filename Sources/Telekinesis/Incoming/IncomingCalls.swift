@@ -7,7 +7,7 @@ internal import TelekinesisProtocol
 /// The provider's side of a node: from the frame of a call to the dispatcher, and from the result to the frame of the reply.
 final class IncomingCalls: Sendable {
     private struct State: ~Copyable {
-        var running: [IncomingCall.ID: IncomingCall] = [:]
+        var running = PairTable<IncomingCall>()
         /// Arguments that come in parts: the frame of the call, and the body so far.
         var uploads: [IncomingCall.ID: (frame: [UInt8], transfer: IncomingTransfer)] = [:]
         var uploadedBytes = 0
@@ -141,9 +141,10 @@ final class IncomingCalls: Sendable {
                 return TelekinesisError(.overloaded, "too many calls wait for this object: try again later")
             }
             guard !state.isRefusing else { return TelekinesisError(.moved, "this provider is shutting down") }
-            guard state.running.updateValue(call, forKey: call.id) == nil else {
+            guard state.running[call.id.pair] == nil else {
                 return TelekinesisError(.protocolViolation, "the call id \(call.id.call) is in use")
             }
+            state.running[call.id.pair] = call
             return nil
         }
         if let problem {
@@ -155,7 +156,7 @@ final class IncomingCalls: Sendable {
     private func remove(_ call: IncomingCall) {
         call.charged?.inFlight.subtract(1, ordering: .relaxed)
         let isIdle = state.withLock { state -> Bool in
-            state.running[call.id] = nil
+            state.running.remove(call.id.pair)
             return state.isIdle && state.hasIdleWaiters
         }
         if isIdle { noteIdle() }
@@ -181,7 +182,7 @@ final class IncomingCalls: Sendable {
     func cancel(_ frame: Frame, on link: any FrameLink) {
         let id = IncomingCall.ID(source: frame.peer, call: frame.call)
         // The call first: its result may be about to become a download.
-        state.withLock { $0.running[id] }?.cancel()
+        state.withLock { $0.running[id.pair] }?.cancel()
         let wasUnderWay = state.withLock { state -> Bool in
             let wasLeaving = state.downloads.removeValue(forKey: id) != nil
             return state.removeUpload(id) || wasLeaving
@@ -345,7 +346,7 @@ final class IncomingCalls: Sendable {
     func peerHasGone(_ peer: NodeID) {
         let calls = state.withLock { state -> [IncomingCall] in
             state.peers[peer] = nil
-            return state.running.values.filter { $0.id.source == peer }
+            return state.running.values { _, call in call.id.source == peer }
         }
         for call in calls { call.cancel() }
         state.withLock { state in
@@ -362,7 +363,7 @@ final class IncomingCalls: Sendable {
     func linkEnded() {
         let calls = state.withLock { state -> [IncomingCall] in
             state.peers = [:]
-            return Array(state.running.values)
+            return state.running.values { _, _ in true }
         }
         for call in calls { call.cancel() }
         state.withLock { state in

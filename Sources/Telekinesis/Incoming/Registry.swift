@@ -18,7 +18,7 @@ final class Registry: Sendable {
     private struct State: ~Copyable {
         /// Every actor is removed by `resignID`, at the beginning of its end.
         var local: [ActorKey: Unretained<AnyObject>] = [:]
-        var exported: [ActorKey: Entry] = [:]
+        var exported = PairTable<Entry>()
         /// Instances by the node that made them.
         var instances: [NodeID: Set<ActorKey>] = [:]
     }
@@ -48,18 +48,18 @@ final class Registry: Sendable {
 
     // MARK: Callable from elsewhere
 
-    func export(_ callee: Callee, as key: ActorKey) { state.withLock { $0.exported[key] = .ready(callee) } }
+    func export(_ callee: Callee, as key: ActorKey) { state.withLock { $0.exported[key.pair] = .ready(callee) } }
 
     /// What a key leads to, when that is there.
     func ready(_ key: ActorKey) -> Callee? {
         state.withLock { state in
-            if case .ready(let callee) = state.exported[key] { callee } else { nil }
+            if case .ready(let callee) = state.exported[key.pair] { callee } else { nil }
         }
     }
 
     func callee(_ key: ActorKey) -> Lookup {
         state.withLock { state in
-            switch state.exported[key] {
+            switch state.exported[key.pair] {
             case nil: .missing
             case .ready(let callee): .ready(callee)
             case .pending: .pending
@@ -70,7 +70,7 @@ final class Registry: Sendable {
 
     /// Nobody can call the object under this key any more.
     func unexport(_ key: ActorKey) {
-        let old = state.withLock { $0.exported.removeValue(forKey: key) }
+        let old = state.withLock { $0.exported.remove(key.pair) }
         // Whatever this was the last holder of ends here, outside of the lock.
         withExtendedLifetime(old) {}
     }
@@ -94,13 +94,13 @@ final class Registry: Sendable {
     /// - Throws: when the key is in use, or the node holds too many.
     func begin(_ key: ActorKey, for maker: NodeID, limit: Int) throws(TelekinesisError) {
         let problem = state.withLock { state -> TelekinesisError? in
-            guard state.exported[key] == nil, state.local[key] == nil, key != .control else {
+            guard state.exported[key.pair] == nil, state.local[key] == nil, key != .control else {
                 return TelekinesisError(.badArguments, "the key for the new object is in use")
             }
             guard state.instances[maker, default: []].count < limit else {
                 return TelekinesisError(.overloaded, "this node holds \(limit) objects of the provider already: release some")
             }
-            state.exported[key] = .pending([])
+            state.exported[key.pair] = .pending([])
             state.instances[maker, default: []].insert(key)
             return nil
         }
@@ -112,10 +112,10 @@ final class Registry: Sendable {
     /// - Returns: `false` when the instance is no longer under construction: look it up again.
     func wait(_ call: IncomingCall, for key: ActorKey) -> Bool {
         state.withLock { state in
-            guard case .pending(var calls) = state.exported[key] else { return false }
-            state.exported[key] = nil
+            guard case .pending(var calls) = state.exported[key.pair] else { return false }
+            state.exported[key.pair] = nil
             calls.append(call)
-            state.exported[key] = .pending(calls)
+            state.exported[key.pair] = .pending(calls)
             return true
         }
     }
@@ -123,10 +123,10 @@ final class Registry: Sendable {
     /// The construction of an instance has ended.
     func settle(_ key: ActorKey, _ result: Result<Callee, TelekinesisError>) {
         let (orphan, failed) = state.withLock { state -> (Callee?, [IncomingCall]) in
-            guard case .pending(let calls) = state.exported[key] else { return (try? result.get(), []) }
+            guard case .pending(let calls) = state.exported[key.pair] else { return (try? result.get(), []) }
             switch result {
             case .success(let callee):
-                state.exported[key] = .ready(callee)
+                state.exported[key.pair] = .ready(callee)
                 // Under the lock, so that no later call overtakes those that waited. Nothing of a user's runs here.
                 for call in calls {
                     call.assign(callee)
@@ -134,7 +134,7 @@ final class Registry: Sendable {
                 }
                 return (nil, [])
             case .failure(let error):
-                state.exported[key] = .failed(error)
+                state.exported[key.pair] = .failed(error)
                 return (nil, calls)
             }
         }
@@ -149,7 +149,7 @@ final class Registry: Sendable {
         let old = state.withLock { state -> Entry? in
             guard state.instances[maker]?.remove(key) != nil else { return nil }
             if state.instances[maker]?.isEmpty == true { state.instances[maker] = nil }
-            return state.exported.removeValue(forKey: key)
+            return state.exported.remove(key.pair)
         }
         discard(old)
     }
@@ -157,7 +157,7 @@ final class Registry: Sendable {
     /// A node has gone, and with it everything that it made.
     func releaseAll(of maker: NodeID) {
         let old = state.withLock { state -> [Entry] in
-            (state.instances.removeValue(forKey: maker) ?? []).compactMap { state.exported.removeValue(forKey: $0) }
+            (state.instances.removeValue(forKey: maker) ?? []).compactMap { state.exported.remove($0.pair) }
         }
         for entry in old { discard(entry) }
     }
