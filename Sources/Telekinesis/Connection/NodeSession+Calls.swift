@@ -155,8 +155,8 @@ extension NodeSession {
                 return (part, state.uploads[id])
             }
             guard let part, let upload else { return }
-            let frame = FrameWriter.data(flags: part.isLast ? .last : [], peer: upload.call.peer, call: id, bytes: part.part)
-            switch link.send(frame, lane: .bulk, limit: QueueLimit.data) {
+            let flags: ChannelFlags = part.isLast ? .last : []
+            switch link.sendData(part.part, flags: flags, peer: upload.call.peer, call: id, limit: QueueLimit.data) {
             case .queued: if part.isLast { abandonUpload(id) }
             // The end of the link ends the call.
             case .closed: return

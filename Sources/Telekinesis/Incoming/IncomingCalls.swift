@@ -244,9 +244,8 @@ final class IncomingCalls: Sendable {
                 return (part, link)
             }
             guard let part, let link else { return }
-            let frame = FrameWriter.data(
-                flags: part.isLast ? [.last, .towardsCaller] : .towardsCaller, peer: id.source, call: id.call, bytes: part.part)
-            switch link.send(frame, lane: .bulk, limit: QueueLimit.data) {
+            let flags: ChannelFlags = part.isLast ? [.last, .towardsCaller] : .towardsCaller
+            switch link.sendData(part.part, flags: flags, peer: id.source, call: id.call, limit: QueueLimit.data) {
             case .queued where !part.isLast: continue
             case .queued, .closed:
                 _ = state.withLock { $0.downloads.removeValue(forKey: id) }

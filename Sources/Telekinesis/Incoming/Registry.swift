@@ -79,12 +79,12 @@ final class Registry: Sendable {
     func unexportAll() {
         let old = state.withLock { state in
             defer {
-                state.exported = [:]
+                state.exported = PairTable()
                 state.instances = [:]
             }
-            return state.exported
+            return state.exported.values { _, _ in true }
         }
-        for entry in old.values { discard(entry) }
+        for entry in old { discard(entry) }
     }
 
     // MARK: Instances that other nodes make

@@ -91,12 +91,13 @@ extension Node: DistributedActorSystem {
             throw TelekinesisError(.noSuchMethod, "the target of the call is no distributed method of this program")
         }
         let destination = actor.id.target
-        let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
         if let object = try localActor(actor.id) {
+            let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
             return try await LocalCall.invoke(object, frame, on: self)
         }
         do {
-            let reply = try await session.call(frame, to: destination)
+            let reply = try await session.call(
+                invocation.frame(selector: method.selector, signature: method.signatureHash), to: destination)
             withExtendedLifetime(actor) {}
             return try destination.explained(reply)
         } catch var error as TelekinesisError {

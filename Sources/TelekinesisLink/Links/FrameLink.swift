@@ -9,11 +9,14 @@ public protocol FrameLink: AnyObject, Sendable {
     ///
     /// - Parameters:
     ///   - frames: the bytes, copied before the method returns.
+    ///   - tail: the end of the last frame, where that lies elsewhere.
     ///   - count: how many frames they are.
     ///   - lane: where they wait.
     ///   - patch: what to overwrite in the first frame's copy.
     ///   - limit: refuse when more than this many bytes wait already.
-    func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome
+    func send(
+        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int
+    ) -> SendOutcome
 
     /// Ends the link. The other end is told the reason, then the receiver hears `ended`.
     func close(_ reason: TelekinesisError)
@@ -40,6 +43,27 @@ public enum QueueLimit {
 }
 
 extension FrameLink {
+    /// Sends frames that lie together.
+    @inline(__always)
+    public func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
+        send(frames, tail: UnsafeRawBufferPointer(start: nil, count: 0), count: count, lane: lane, patch: patch, limit: limit)
+    }
+
+    /// Sends part of a large value, straight from where it lies.
+    ///
+    /// - Parameter peer: whose call it belongs to.
+    @discardableResult
+    public func sendData(
+        _ part: ArraySlice<UInt8>, flags: ChannelFlags, peer: NodeID, call: CallID, limit: Int = QueueLimit.replies
+    ) -> SendOutcome {
+        part.withUnsafeBytes { tail in
+            withUnsafeTemporaryAllocation(byteCount: FrameType.data.headSize, alignment: 8) { head in
+                FrameWriter.dataHead(over: head, tail: tail.count, flags: flags, peer: peer, call: call)
+                return send(UnsafeRawBufferPointer(head), tail: tail, count: 1, lane: .bulk, patch: .none, limit: limit)
+            }
+        }
+    }
+
     /// Sends one frame that was made here.
     @discardableResult
     public func send(_ frame: [UInt8], lane: Lane = .urgent, limit: Int = QueueLimit.replies) -> SendOutcome {

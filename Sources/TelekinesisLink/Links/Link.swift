@@ -74,11 +74,13 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
     // MARK: Sending
 
     /// Queues frames and sees to it that they leave.
-    public func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
+    public func send(
+        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int
+    ) -> SendOutcome {
         let (outcome, mustFlush) = state.withLock { state -> (SendOutcome, Bool) in
             guard state.phase != .closed, state.closing == nil else { return (.closed, false) }
             guard state.lanes.queuedBytes <= limit else { return (.full, false) }
-            state.lanes.append(frames, count: count, to: lane, patch: patch)
+            state.lanes.append(frames, tail: tail, count: count, to: lane, patch: patch)
             defer { state.flushIsDue = true }
             return (.queued, !state.flushIsDue && state.fullSince == nil)
         }
@@ -96,21 +98,29 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
         }
         guard mine else { return }
         var used: [UInt8]?
+        var message: [UInt8] = []
+        var start = 0
         while true {
             let received = receivedFrames.load(ordering: .relaxed)
-            let (next, closing) = state.withLock { state -> ((message: [UInt8], start: Int)?, TelekinesisError?) in
+            let (isAny, closing) = state.withLock { state -> (Bool, TelekinesisError?) in
                 if let buffer = used.take() { state.lanes.recycle(buffer) }
                 state.flushIsDue = false
                 state.becameWritable = false
-                if state.phase != .closed, let next = state.lanes.next(received: received) { return (next, nil) }
+                if state.phase != .closed, let next = state.lanes.next(received: received) {
+                    (message, start) = next
+                    return (true, nil)
+                }
                 state.isWriting = false
-                return (nil, state.closing)
+                return (false, state.closing)
             }
-            guard let next else {
+            guard isAny else {
                 if let closing { transport.close(code: closing.closeCode, reason: closing.message) }
                 return
             }
-            used = transport.send(next.message, from: next.start)
+            // Handed over without keeping a reference: the transport writes its head into the message.
+            var outgoing: [UInt8] = []
+            swap(&outgoing, &message)
+            used = transport.send(outgoing, from: start)
             if used == nil {
                 let now = transport.loop.now
                 let isFull = state.withLock { state -> Bool in

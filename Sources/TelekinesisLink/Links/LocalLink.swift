@@ -30,10 +30,13 @@ public final class LocalLink: FrameLink {
     }
 
     /// Hands the frames to the other end before it returns.
-    public func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
+    public func send(
+        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int
+    ) -> SendOutcome {
         guard let other = state.withLock({ $0.other }), let receiver = other.state.withLock({ $0.receiver }) else { return .closed }
-        withUnsafeTemporaryAllocation(byteCount: frames.count, alignment: 8) { copy in
+        withUnsafeTemporaryAllocation(byteCount: frames.count + tail.count, alignment: 8) { copy in
             copy.copyMemory(from: frames)
+            if !tail.isEmpty { UnsafeMutableRawBufferPointer(rebasing: copy[frames.count...]).copyMemory(from: tail) }
             patch.apply(to: copy)
             var rest = UnsafeRawBufferPointer(copy)
             do throws(TelekinesisError) {

@@ -54,6 +54,15 @@ public enum FrameWriter {
         return bytes
     }
 
+    /// Writes the head of a frame of data whose `tail` bytes lie elsewhere.
+    public static func dataHead(
+        over head: UnsafeMutableRawBufferPointer, tail: Int, flags: ChannelFlags, peer: NodeID, call: CallID, channel: UInt32 = 0
+    ) {
+        Self.head(head, type: .data, flags: flags.rawValue, peer: peer, call: call)
+        head.storeBytes(of: UInt32(head.count + tail).littleEndian, as: UInt32.self)
+        head.storeBytes(of: UInt64(channel).littleEndian, toByteOffset: FrameHead.channel, as: UInt64.self)
+    }
+
     /// A grant of `amount` more bytes on a channel.
     public static func credit(flags: ChannelFlags, peer: NodeID, call: CallID, channel: UInt32 = 0, amount: UInt32) -> [UInt8] {
         var bytes = frame(.credit, flags: flags.rawValue, peer: peer, call: call)

@@ -30,18 +30,22 @@ public struct Lanes: Sendable {
     ///
     /// - Parameters:
     ///   - frames: the bytes of whole frames.
+    ///   - tail: the end of the last frame, where that lies elsewhere.
     ///   - count: how many frames they are.
     ///   - lane: where they wait.
     ///   - patch: what to overwrite in the queued copy of the first frame.
     @inline(__always)
-    public mutating func append(_ frames: UnsafeRawBufferPointer, count: Int = 1, to lane: Lane, patch: FramePatch = .none) {
-        queuedBytes += frames.count
+    public mutating func append(
+        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer = .init(start: nil, count: 0), count: Int = 1, to lane: Lane,
+        patch: FramePatch = .none
+    ) {
+        queuedBytes += frames.count + tail.count
         switch lane {
         case .urgent:
             urgentFrames.queued += UInt64(count)
-            urgent.append(frames, count: count, patch: patch, after: 0, headroom: headroom, spare: &spare)
+            urgent.append(frames, tail, count: count, patch: patch, after: 0, headroom: headroom, spare: &spare)
         case .bulk:
-            bulk.append(frames, count: count, patch: patch, after: urgentFrames.queued, headroom: headroom, spare: &spare)
+            bulk.append(frames, tail, count: count, patch: patch, after: urgentFrames.queued, headroom: headroom, spare: &spare)
         }
     }
 
@@ -50,7 +54,7 @@ public struct Lanes: Sendable {
     /// - Parameter received: frames received so far, which the head acknowledges.
     /// - Returns: the buffer, and where in it the message starts: the transport's headroom is in front.
     public mutating func next(received: UInt64) -> (message: [UInt8], start: Int)? {
-        let queued: QueuedMessage
+        var queued: QueuedMessage
         if !urgent.isEmpty, !isBulksTurn || bulk.isEmpty || !bulk.firstMayLeave(after: urgentFrames.sent) {
             queued = urgent.removeFirst()
             urgentFrames.sent += UInt64(queued.frames)
@@ -61,12 +65,11 @@ public struct Lanes: Sendable {
         } else {
             return nil
         }
-        var message = queued.bytes
-        queuedBytes -= message.count - headroom
+        queuedBytes -= queued.bytes.count - headroom
         let start = headroom - Batch.headSize
-        Batch.writeHead(in: &message, at: start, first: sentFrames, received: received)
+        Batch.writeHead(in: &queued.bytes, at: start, first: sentFrames, received: received)
         sentFrames += UInt64(queued.frames)
-        return (message, start)
+        return (queued.bytes, start)
     }
 
     /// Takes back a buffer whose message has left, to fill it again.
@@ -145,11 +148,13 @@ private struct MessageQueue: Sendable {
 
     @inline(__always)
     mutating func append(
-        _ frames: UnsafeRawBufferPointer, count: Int, patch: FramePatch, after: UInt64, headroom: Int, spare: inout [UInt8]
+        _ frames: UnsafeRawBufferPointer, _ tail: UnsafeRawBufferPointer, count: Int, patch: FramePatch, after: UInt64, headroom: Int,
+        spare: inout [UInt8]
     ) {
         if open.bytes.count >= headroom + Batch.fullSize {
             full.append(open)
             open = QueuedMessage(bytes: [], frames: 0)
+            open.bytes.reserveCapacity(headroom + Batch.fullSize + FrameHead.maximumFrame)
         }
         if open.frames == 0 {
             if open.bytes.capacity == 0 { swap(&open.bytes, &spare) }
@@ -157,6 +162,7 @@ private struct MessageQueue: Sendable {
         }
         let start = open.bytes.count
         open.bytes.append(contentsOf: frames)
+        if !tail.isEmpty { open.bytes.append(contentsOf: tail) }
         open.frames += count
         open.after = after
         open.bytes.withUnsafeMutableBytes { patch.apply(to: UnsafeMutableRawBufferPointer(rebasing: $0[start...])) }
@@ -166,8 +172,8 @@ private struct MessageQueue: Sendable {
 
     mutating func removeFirst() -> QueuedMessage {
         if nextFull < full.count {
-            let first = full[nextFull]
-            full[nextFull].bytes = []
+            var first = QueuedMessage(bytes: [], frames: 0)
+            swap(&first, &full[nextFull])
             nextFull += 1
             if nextFull == full.count {
                 full = []
@@ -175,8 +181,8 @@ private struct MessageQueue: Sendable {
             }
             return first
         }
-        let last = open
-        open = QueuedMessage(bytes: [], frames: 0)
+        var last = QueuedMessage(bytes: [], frames: 0)
+        swap(&last, &open)
         return last
     }
 }

@@ -61,6 +61,8 @@ public struct IncomingTransfer: Sendable {
         guard part.count <= allowed else {
             throw TelekinesisError(.protocolViolation, "data beyond the credit that was granted", ran: .no)
         }
+        // Reserved, not touched: memory is only taken for bytes that come.
+        if bytes.capacity < OutgoingTransfer.initialCredit { bytes.reserveCapacity(min(limit, 2 * OutgoingTransfer.initialCredit)) }
         allowed -= part.count
         consumed += part.count
         bytes.append(contentsOf: part)
