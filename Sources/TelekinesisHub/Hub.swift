@@ -55,7 +55,9 @@ public final class Hub: HubEndpoint {
     /// What it holds now.
     public var statistics: HubStatistics { board.statistics }
 
-    /// A link for a node of this process; its principal is `local`.
+    /// A link for a node of this process; its principal is `local`. Nodes call this themselves: `Node.connect(to: hub)`.
+    ///
+    /// - Throws: `draining` when the hub is shutting down, `overloaded` when it has its sessions.
     public func join() throws(TelekinesisError) -> LocalLink {
         let (near, far) = LocalLink.pair()
         let session = HubSession(board, loop: EventLoop.current ?? eventLoops.next(), isLocal: true)

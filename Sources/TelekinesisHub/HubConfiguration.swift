@@ -15,9 +15,10 @@ public struct HubConfiguration: Sendable {
     public var authenticator: any Authenticator = OpenAccess()
     /// Whether an open hub may be reachable from other machines.
     public var insecure = false
-    /// Origins whose web pages may connect, such as `https://example.org`, beside those of loopback.
+    /// Origins whose web pages may connect, such as `https://example.org`; by default no page may, not even one of this machine.
     public var allowedOrigins: [String] = []
-    /// Names of the host under which it may be addressed, beside those it listens at.
+    /// Names under which it may be addressed, beside ``host`` and those of loopback. Needed behind a proxy, or where a hub for this machine alone has
+    /// another name; if any are given, no others are answered.
     public var allowedHosts: [String] = []
     /// What sessions and names may take.
     public var limits = HubLimits()

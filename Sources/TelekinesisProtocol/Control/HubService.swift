@@ -16,7 +16,7 @@ public enum HubService {
 public enum ObjectService {
     /// `describe`: the signatures, as ``ServiceDescription``.
     public static let describe = Selector(wireName: "$describe()")
-    /// `create`: makes an instance of a published class under the key of the result.
+    /// `create`: makes an instance of a published class, under the key that the call gives for its result.
     public static let create = Selector(wireName: "$create")
     /// `call`: calls a published function.
     public static let function = Selector(wireName: "$call")
@@ -40,7 +40,7 @@ public enum Sharing: String, Codable, Sendable {
     case exclusive
     /// Any number of providers; calls are balanced.
     case shared
-    /// Takes the name from whoever of the same principal holds it.
+    /// Takes the name from whoever of the same principal holds it (at an open hub: from anybody), and holds it exclusively.
     case replace
 }
 
@@ -54,7 +54,7 @@ public struct PublishRequest: Codable, Sendable {
     public var kind: ServiceKind
     /// How the name is shared.
     public var sharing: Sharing
-    /// Encodings that its provider reads; `nil` means all.
+    /// Encodings that its provider reads; `nil` means all. Reserved: the hub does not look at it yet.
     public var encodings: [Encoding]?
 
     /// A request.
@@ -100,7 +100,7 @@ public struct ResolveAnswer: Codable, Sendable {
     public var sharing: Sharing
     /// The node of an exclusive name's provider.
     public var provider: UInt64?
-    /// Encodings that all its providers read; `nil` means all.
+    /// Encodings that all its providers read; `nil` means all. Reserved: always `nil` for now.
     public var encodings: [Encoding]?
 
     /// An answer.

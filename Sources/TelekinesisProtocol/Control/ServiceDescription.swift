@@ -30,7 +30,7 @@ public struct MethodDescription: Codable, Sendable {
     public var parameterTypes: [String]
     /// The type of the result; `Void` for none.
     public var resultType: String
-    /// Whether it throws errors of its own.
+    /// Whether it may throw errors of its own. Always true for now: what the compiler leaves in the binary does not tell.
     public var `throws`: Bool
     /// Why it cannot be called from elsewhere; `nil` when it can.
     public var refusal: String?

@@ -32,7 +32,7 @@ public enum FrameHead {
 
 /// A view of one whole frame; valid as long as the memory it looks at.
 ///
-/// Made only by ``Batch`` and ``init(checking:)``, which refuse frames that are shorter than the head of their type, so every accessor stays inside.
+/// Made only by ``init(checking:)``, which refuses a frame that is shorter than the head of its type: accessors that go with the type stay inside.
 public struct Frame {
     /// The whole frame, head first.
     public let bytes: UnsafeRawBufferPointer

@@ -108,7 +108,7 @@ public struct ChannelFlags: OptionSet, Sendable {
 
     /// The last bytes of the value.
     public static let last = ChannelFlags(rawValue: 1 << 0)
-    /// The channel belongs to a call of the receiver (its result), not of the sender (its arguments).
+    /// The channel carries the result of the call; without this flag, its arguments.
     public static let towardsCaller = ChannelFlags(rawValue: 1 << 1)
 }
 

@@ -10,9 +10,9 @@ public struct NodeHello: Codable, Sendable {
     public var methods: [String]
     /// Proof of an earlier session, whose node id it wants again.
     public var ticket: [UInt8]?
-    /// Seconds for which it wants to be waited for when the connection is lost.
+    /// Seconds for which it wants to be waited for when the connection is lost. 0 in this version, in which a lost connection is the session's end.
     public var resumeWindow: Int?
-    /// The longest value it takes, in bytes, once assembled.
+    /// The longest value it takes, in bytes, once assembled. For information: the node itself refuses longer ones.
     public var maximumValue: Int?
 
     /// A hello.
@@ -73,9 +73,9 @@ public struct Welcome: Codable, Sendable {
     public var epoch: UInt64
     /// The hub's own proof; empty for `open`.
     public var proof: [UInt8]
-    /// Seconds of silence after which either end asks.
+    /// Seconds of silence after which the hub asks whether the node is there. For information: each end has an interval of its own.
     public var pingInterval: Double
-    /// Calls that may be in flight at once.
+    /// Calls by name that the node may have in flight at once; more are answered with `overloaded`.
     public var maximumCalls: Int
 
     /// A welcome.
