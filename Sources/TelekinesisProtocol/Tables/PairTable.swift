@@ -1,7 +1,7 @@
 /// A table from pairs of 64-bit integers to values: calls by caller and number, objects by both halves of their key.
 ///
-/// The pair is folded into one integer with a factor that only this process knows, so nobody can choose pairs that meet; and what is found is compared
-/// as a whole.
+/// The pair is folded into one integer with two numbers that only this process knows, so nobody can choose pairs that meet (in one of 2⁶⁴ cases the later
+/// one would take the other's place); and what is found is compared as a whole.
 public struct PairTable<Value>: ~Copyable {
     private var slots = IntegerTable<(key: PairKey, value: Value)>()
 
@@ -51,12 +51,17 @@ public struct PairKey: Equatable, Sendable {
         self.second = second
     }
 
-    var folded: UInt64 { first ^ (second &* PairTableFactor.value) }
+    /// Both halves of a product of which nobody else knows a factor. A sum or an exclusive or with one product would not do: pairs that differ in the highest
+    /// bits of both parts would meet, whatever the secret.
+    var folded: UInt64 {
+        let (high, low) = (first ^ PairTableSecret.first).multipliedFullWidth(by: second ^ PairTableSecret.second)
+        return high ^ low
+    }
 }
 
-private enum PairTableFactor {
-    /// An odd number of this process.
-    static let value = UInt64.random(in: 0...UInt64.max) | 1
+private enum PairTableSecret {
+    static let first = UInt64.random(in: 0...UInt64.max)
+    static let second = UInt64.random(in: 0...UInt64.max)
 }
 
 extension ActorKey {
