@@ -6,7 +6,7 @@ import Testing
 
 @testable import TelekinesisHub
 
-/// One destination that does not read must stall nobody else, and cost no more than its share (N25).
+/// One destination that does not read must stall nobody else, and cost no more than its share.
 @Suite struct OverloadTests {
     @Test func callsToAFullProviderAreRefusedAndDidNotRun() async throws {
         let hub = try await startHub()

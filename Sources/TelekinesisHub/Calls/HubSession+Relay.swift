@@ -112,7 +112,7 @@ extension HubSession {
         provider.link.send(FrameWriter.frame(.cancel, peer: node, call: call))
     }
 
-    /// A caller no longer wants an answer. The call stays open, and counts, until its provider has answered (N17).
+    /// A caller no longer wants an answer. The call stays open, and counts, until its provider has answered.
     func cancel(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
         let now = loop.now
         let (mayCancel, call) = tables.withLock { ($0.mayCancel(board.limits, now: now), $0.open[frame.call]) }
@@ -141,7 +141,7 @@ extension HubSession {
 
     // MARK: References
 
-    /// A node hands a reference on. Its owner and the new holder become a pair, so that the owner hears of the holder's end (N19).
+    /// A node hands a reference on. Its owner and the new holder become a pair, so that the owner hears of the holder's end.
     func share(_ frame: Frame, from node: NodeID, on link: any FrameLink) {
         guard let owner = try? meet(frame.peer, from: node, on: link) else { return }
         _ = owner.link.send(frame.bytes, count: 1, lane: .urgent, patch: FramePatch(peer: node), limit: QueueLimit.replies)

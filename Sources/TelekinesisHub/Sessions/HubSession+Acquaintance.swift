@@ -105,7 +105,7 @@ extension HubSession {
         let providers: [Provider]
     }
 
-    /// Tells those that knew this node, a thousand at a time: a popular node's end delays nobody (N13).
+    /// Tells those that knew this node, a thousand at a time: a popular node's end delays nobody.
     private func sayFarewell(to peers: ArraySlice<SessionTables.Peer>, node: NodeID) {
         for peer in peers.prefix(1_000) { sayFarewell(to: peer.session, peer.link, node: node) }
         let rest = peers.dropFirst(1_000)

@@ -2,7 +2,7 @@ internal import Glibc
 internal import TelekinesisLink
 internal import TelekinesisProtocol
 
-/// Issues and checks the tickets with which a node comes back under its id, even to another hub process that has the same key (N4).
+/// Issues and checks the tickets with which a node comes back under its id, even to another hub process that has the same key.
 ///
 /// ```text
 ///  0  u8   version: 1
