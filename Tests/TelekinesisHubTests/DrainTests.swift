@@ -44,6 +44,18 @@ import Testing
         await drained
     }
 
+    @Test func aNodeThatComesInMeanwhileIsAskedToLeaveAsWell() async throws {
+        let hub = try await startHub()
+        let (there, late) = (try SimulatedNode(hub), try SimulatedNode(silentAt: hub))
+        async let drained: Void = hub.drain(grace: .seconds(20))
+        while there.take(.drain).isEmpty { await Task.yield() }
+        try late.shakeHands()
+        #expect(late.take(.drain).count == 1)
+        late.close()
+        there.close()
+        await drained
+    }
+
     @Test func graceHasAnEnd() async throws {
         let clock = VirtualClock()
         let hub = try await startHub(EventLoopGroup(loops: 1, clock: .virtual(clock)))

@@ -74,6 +74,48 @@ import Testing
         #expect(provider.take(.cancel).map(\.peer) == [caller.id])
         #expect(hub.statistics.openCalls == 0 && caller.end == nil)
     }
+
+    @Test func theHubsOwnAnswersAreNotLostEither() async throws {
+        let hub = try await startHub()
+        let (caller, link) = try SimulatedNode.narrow(at: hub)
+        link.limitIs(QueueLimit.replies)
+        caller.call(.route(1))
+        #expect(link.closed?.message.contains("slow reader") == true)
+        #expect(hub.statistics.sessions == 0)
+    }
+
+    @Test func dataOfAStrangerEndsNobodysCall() async throws {
+        let hub = try await startHub()
+        let (provider, stranger) = (try SimulatedNode(hub), try SimulatedNode(hub))
+        let (caller, link) = try SimulatedNode.narrow(at: hub)
+        try provider.publish("a")
+        try caller.resolve("a", route: 1)
+        let id = caller.call(.route(1))
+        let call = try #require(provider.take(.call).first)
+        // The two have met.
+        stranger.call(.key(.random()), at: caller.id)
+        link.limitIs(QueueLimit.calls)
+        stranger.send(FrameWriter.data(flags: .towardsCaller, peer: caller.id, call: id, bytes: [1]), lane: .bulk)
+        link.limitIs(nil)
+        #expect(hub.statistics.openCalls == 1 && caller.take(.reply).isEmpty)
+        provider.reply(to: call)
+        let reply = try #require(caller.answer(to: id))
+        #expect(ReplyFlags(rawValue: reply.flags).contains(.routed))
+    }
+
+    @Test func aCallToAnObjectWhoseProviderIsClosingIsAnswered() async throws {
+        let hub = try await startHub()
+        let (provider, link) = try SimulatedNode.narrow(at: hub)
+        let caller = try SimulatedNode(hub)
+        try provider.publish("Class", kind: .class)
+        try caller.resolve("Class", route: 1)
+        let key = ActorKey.random()
+        caller.call(.route(1), flags: .resultKey, body: CreationTests.bytes(key))
+        // The link takes nothing more, but its session has not heard of the end yet.
+        link.close(TelekinesisError(.protocolViolation, "a frame is cut short"))
+        let error = caller.answer(to: caller.call(.key(key)))?.error
+        #expect(error?.code == .disconnected && error?.ran == .no)
+    }
 }
 
 /// The hub's end of a link on which as much waits as a test says.

@@ -92,6 +92,24 @@ import Testing
         #expect(hub.statistics == HubStatistics())
     }
 
+    @Test func whatOneNodeLetsWaitIsBoundedOverAllNames() async throws {
+        let hub = try await startHub { $0.limits.waitingBytesPerSession = 300 }
+        let (caller, other) = (try SimulatedNode(hub), try SimulatedNode(hub))
+        for (route, name) in ["a", "b", "c"].enumerated() {
+            let request = ResolveRequest(name: try ServiceName(name), route: UInt32(route), wait: false)
+            for node in [caller, other] where route > 0 { try node.control(HubService.resolve, request) }
+        }
+        let kept = caller.call(.route(1), flags: .mayWait, body: [UInt8](repeating: 7, count: 150))
+        let refused = caller.call(.route(2), flags: .mayWait, body: [UInt8](repeating: 7, count: 150))
+        #expect(caller.answer(to: kept) == nil)
+        #expect(caller.answer(to: refused)?.error?.code == .overloaded)
+        // Others have a share of their own, and what no longer waits counts no more.
+        #expect(other.answer(to: other.call(.route(2), flags: .mayWait, body: [UInt8](repeating: 7, count: 150))) == nil)
+        caller.send(FrameWriter.frame(.cancel, call: kept))
+        #expect(caller.answer(to: caller.call(.route(2), flags: .mayWait, body: [UInt8](repeating: 7, count: 150))) == nil)
+        #expect(hub.statistics.waitingCalls == 2)
+    }
+
     @Test func callsToAnObjectInTheMakingWaitBehindItsCreation() async throws {
         let hub = try await startHub()
         let (provider, caller) = (try SimulatedNode(hub), try SimulatedNode(hub))

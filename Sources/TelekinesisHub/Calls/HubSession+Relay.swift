@@ -21,7 +21,7 @@ extension HubSession {
         }
     }
 
-    private static let nodeIsGone = TelekinesisError(.disconnected, "the node of this object is not connected to the hub", ran: .no)
+    static let nodeIsGone = TelekinesisError(.disconnected, "the node of this object is not connected to the hub", ran: .no)
 
     /// A reply, to a call by name or on a reference.
     func reply(_ frame: Frame, from node: NodeID) {
@@ -31,12 +31,8 @@ extension HubSession {
         if case .foreign = answer { return noteLateFrame() }
         if !caller.isAnnounced { announce(to: caller, frame.peer, from: node) }
         let patch = if case .routed = answer { FramePatch(peer: node, isRouted: true) } else { FramePatch(peer: node, isRouted: false) }
-        if caller.link.send(frame.bytes, count: 1, lane: .urgent, patch: patch, limit: QueueLimit.replies) == .full {
-            let reason = TelekinesisError(
-                .overloaded, "slow reader: more than \(QueueLimit.replies / 1024 / 1024) MiB of replies wait", ran: .maybe)
-            caller.session.finish(reason)
-            caller.link.close(reason)
-        }
+        let outcome = caller.link.send(frame.bytes, count: 1, lane: .urgent, patch: patch, limit: QueueLimit.replies)
+        caller.session.noteReply(outcome, on: caller.link)
     }
 
     /// Late replies and data are normal: cancellation and farewells cross them.
@@ -64,7 +60,8 @@ extension HubSession {
         }
         // There is no room for the data: the call fails at its caller and stops at its provider.
         if isResult {
-            peer.session.tables.withLock { _ = $0.close(frame.call) }
+            // Only its own call: the number may be that of a call which is somewhere else.
+            if case .foreign = peer.session.tables.withLock({ $0.answer(frame.call, by: self, isLast: true) }) { return }
             peer.session.refuse(frame.call, Self.resultDoesNotFit, peer: node, on: peer.link)
             link.send(FrameWriter.frame(.cancel, peer: frame.peer, call: frame.call))
         } else {
@@ -149,7 +146,8 @@ extension HubSession {
             guard let holder = board.session(of: frame.holder), let holderLink = holder.tables.withLock({ $0.link }) else { throw .gone }
             try holder.introduce(to: owner.session, frame.peer, owner.link, from: frame.holder, on: holderLink)
         } catch {
-            owner.link.send(FrameWriter.frame(.gone, peer: frame.holder))
+            // A holder that only knows too many others is there: its references live on until the owner hears of its end in another way.
+            if error == .gone { owner.link.send(FrameWriter.frame(.gone, peer: frame.holder)) }
         }
     }
 

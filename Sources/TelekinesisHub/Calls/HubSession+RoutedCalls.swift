@@ -26,7 +26,7 @@ extension HubSession {
                     throw TelekinesisError(.protocolViolation, "call id \(call.id) is used twice", ran: .no)
                 }
                 let wait = { (name: inout NameState) throws(TelekinesisError) in
-                    try name.wait(self.waitingCall(frame, purpose), limits: self.board.limits)
+                    try name.wait(self.waitingCall(frame, purpose, call.resultKey), limits: self.board.limits)
                 }
                 return switch purpose {
                 case .created(let key): tables.place(call, created: key, limits: board.limits, wait: wait)
@@ -37,6 +37,8 @@ extension HubSession {
             case .send(let provider, let isAcquainted):
                 let patch = Self.patch(purpose, provider, from: node)
                 if send(frame.bytes, call.id, patch, to: provider, isAcquainted: isAcquainted, from: node, on: link) { return }
+                // Nobody else has the object: there is no other place to try.
+                if case .created = purpose { return refuse(call.id, Self.nodeIsGone, on: link) }
             case .wait(let entry): return startTimer(call.id, at: entry, remaining: frame.remaining, on: link)
             case .refuse(let error): return refuse(call.id, error, on: link)
             case .guess(let error): return try refuseGuess(call.id, error, on: link)
@@ -105,9 +107,10 @@ extension HubSession {
 
     // MARK: Waiting
 
-    private func waitingCall(_ frame: Frame, _ purpose: WaitingCall.Purpose) -> WaitingCall {
+    private func waitingCall(_ frame: Frame, _ purpose: WaitingCall.Purpose, _ resultKey: ActorKey?) -> WaitingCall {
         WaitingCall(
-            caller: self, id: frame.call, purpose: purpose, deadline: deadline(frame.remaining), frames: [UInt8](frame.bytes))
+            caller: self, id: frame.call, purpose: purpose, resultKey: resultKey, deadline: deadline(frame.remaining),
+            frames: [UInt8](frame.bytes))
     }
 
     func deadline(_ remaining: UInt32) -> UInt64 {
@@ -133,7 +136,7 @@ extension HubSession {
     func stopWaiting(_ id: CallID, at entry: NameEntry) -> Bool {
         guard let call = entry.state.withLock({ $0.withWaiting { $0.remove(id, of: self) } }) else { return false }
         call.timer?.cancel()
-        tables.withLock { $0.forgetCreation(by: id) }
+        if let key = call.resultKey { tables.withLock { $0.forgetCreation(of: key, by: id) } }
         board.sweep(entry)
         return true
     }
@@ -148,10 +151,7 @@ extension HubSession {
             skip(entry)
             return finishResolve(call, entry, on: link)
         }
-        let resultKey = call.frames.withUnsafeBytes { bytes in
-            (try? Frame(checking: bytes)).flatMap { try? Self.resultKey($0, CallFlags(rawValue: $0.flags)) }
-        }
-        guard let (provider, isAcquainted) = tables.withLock({ $0.leave(call, to: picked, resultKey: resultKey) }) else {
+        guard let (provider, isAcquainted) = tables.withLock({ $0.leave(call, to: picked) }) else {
             skip(entry)
             let error = TelekinesisError(.noSuchObject, "the object was not created", ran: .no)
             if tables.withLock({ $0.close(call.id) }) { refuse(call.id, error, on: link) }

@@ -34,8 +34,8 @@ extension HubSession {
     private func answer(_ call: CallID, _ value: some Encodable, on link: any FrameLink) {
         do throws(TelekinesisError) {
             let (reply, data) = try HubReply.value(value, call: call)
-            link.send(reply)
-            for part in data { link.send(part, lane: .bulk) }
+            noteReply(link.send(reply), on: link)
+            for part in data { noteReply(link.send(part, lane: .bulk), on: link) }
         } catch {
             refuse(call, error, on: link)
         }
@@ -129,7 +129,7 @@ extension HubSession {
             let waits = try entry.state.withLock { (state) throws(TelekinesisError) -> Bool in
                 guard state.providers.isEmpty else { return false }
                 let call = WaitingCall(
-                    caller: self, id: frame.call, purpose: .resolve, deadline: deadline(frame.remaining), frames: [])
+                    caller: self, id: frame.call, purpose: .resolve, resultKey: nil, deadline: deadline(frame.remaining), frames: [])
                 try state.wait(call, limits: board.limits)
                 return true
             }

@@ -18,6 +18,8 @@ public struct HubLimits: Sendable {
     public var waitingCallsPerName = 1_000
     /// Bytes of such calls.
     public var waitingBytesPerName = 8 * 1024 * 1024
+    /// Bytes of all calls of one session that wait for providers, whatever the name.
+    public var waitingBytesPerSession = 64 * 1024 * 1024
     /// Calls of the hub's own methods, by one session.
     public var controlCalls = Rate(perSecond: 1_000, burst: 20_000)
     /// Cancellations by one session.

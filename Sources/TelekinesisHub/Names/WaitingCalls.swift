@@ -1,4 +1,5 @@
 internal import Reactor
+internal import Synchronization
 internal import TelekinesisProtocol
 
 /// A call that waits at a name until somebody serves it.
@@ -16,6 +17,8 @@ struct WaitingCall: Sendable {
     let caller: HubSession
     let id: CallID
     let purpose: Purpose
+    /// The key that the caller has chosen for the result.
+    let resultKey: ActorKey?
     /// When the caller's patience ends, on the hub's clock.
     let deadline: UInt64
     /// The call, and data that followed it.
@@ -34,13 +37,13 @@ struct WaitingCalls: Sendable {
     var count: Int { calls.count }
 
     mutating func append(_ call: WaitingCall, limits: HubLimits) throws(TelekinesisError) {
-        guard calls.count < limits.waitingCallsPerName, bytes + call.frames.count <= limits.waitingBytesPerName else {
+        guard calls.count < limits.waitingCallsPerName, fits(call.frames.count, of: call.caller, limits) else {
             throw TelekinesisError(
                 .overloaded,
-                "too much waits for this name: at most \(limits.waitingCallsPerName) calls and \(limits.waitingBytesPerName) bytes",
-                ran: .no)
+                "too much waits: at most \(limits.waitingCallsPerName) calls and \(limits.waitingBytesPerName) bytes for one name, "
+                    + "and \(limits.waitingBytesPerSession) bytes of one node", ran: .no)
         }
-        bytes += call.frames.count
+        charge(call.caller, call.frames.count)
         calls.append(call)
     }
 
@@ -48,9 +51,9 @@ struct WaitingCalls: Sendable {
     ///
     /// - Returns: `false` when there is no room.
     mutating func extend(_ id: CallID, of caller: HubSession, by data: UnsafeRawBufferPointer, limits: HubLimits) -> Bool {
-        guard let index = index(id, of: caller), bytes + data.count <= limits.waitingBytesPerName else { return false }
+        guard let index = index(id, of: caller), fits(data.count, of: caller, limits) else { return false }
         calls[index].frames.append(contentsOf: data)
-        bytes += data.count
+        charge(caller, data.count)
         return true
     }
 
@@ -66,18 +69,16 @@ struct WaitingCalls: Sendable {
     /// Takes a call out, unless it is leaving.
     mutating func remove(_ id: CallID, of caller: HubSession) -> WaitingCall? {
         guard let index = index(id, of: caller), !calls[index].isLeaving else { return nil }
-        bytes -= calls[index].frames.count
+        charge(caller, -calls[index].frames.count)
         return calls.remove(at: index)
     }
 
     /// Takes all out.
     mutating func removeAll() -> [WaitingCall] {
-        let leaving = calls.filter(\.isLeaving)
-        defer {
-            calls = leaving
-            bytes = leaving.reduce(0) { $0 + $1.frames.count }
-        }
-        return calls.filter { !$0.isLeaving }
+        let staying = calls.filter { !$0.isLeaving }
+        calls.removeAll { !$0.isLeaving }
+        for call in staying { charge(call.caller, -call.frames.count) }
+        return staying
     }
 
     /// The first call starts to leave. It stays first, so that those behind it do not pass.
@@ -94,9 +95,19 @@ struct WaitingCalls: Sendable {
             calls.removeFirst()
             return nil
         }
-        bytes -= first.frames.count
+        charge(first.caller, -first.frames.count)
         calls[0].frames = []
         return first.frames
+    }
+
+    private func fits(_ count: Int, of caller: HubSession, _ limits: HubLimits) -> Bool {
+        bytes + count <= limits.waitingBytesPerName
+            && caller.waitingBytes.load(ordering: .relaxed) + count <= limits.waitingBytesPerSession
+    }
+
+    private mutating func charge(_ caller: HubSession, _ count: Int) {
+        bytes += count
+        caller.waitingBytes.add(count, ordering: .relaxed)
     }
 
     private func index(_ id: CallID, of caller: HubSession) -> Int? {

@@ -82,7 +82,10 @@ extension HubSession {
         // as soon as the welcome has left.
         setNode(node)
         link.send(frame)
-        board.admit(self, as: node)
+        // Of two that came back at the same time, the later one stays.
+        board.admit(self, as: node)?.replace()
+        // It may have come in while all others were being asked to leave.
+        if board.isClosing.load(ordering: .relaxed) { link.send(FrameWriter.frame(.drain)) }
         if tables.withLock({ $0.hasEnded }) { board.leave(self, node: node) }
     }
 

@@ -16,6 +16,8 @@ final class HubSession: FrameReceiver {
     let tables: Mutex<SessionTables>
     /// The node's id while the session is open, else 0.
     private let identity = Atomic<UInt64>(0)
+    /// Bytes of its calls that wait for providers, at whatever names.
+    let waitingBytes = Atomic<Int>(0)
     /// Checks a proof; cancelled when the session ends.
     let authentication = Mutex<Task<Void, Never>?>(nil)
 
@@ -84,7 +86,16 @@ final class HubSession: FrameReceiver {
 
     /// Answers a call with an error.
     func refuse(_ call: CallID, _ error: TelekinesisError, peer: NodeID = .hub, on link: any FrameLink) {
-        link.send(HubReply.error(error, call: call, peer: peer))
+        noteReply(link.send(HubReply.error(error, call: call, peer: peer)), on: link)
+    }
+
+    /// A reply was sent to the node, or did not fit: none may be lost without a word, and the end of the session is one.
+    func noteReply(_ outcome: SendOutcome, on link: any FrameLink) {
+        guard outcome == .full else { return }
+        let reason = TelekinesisError(
+            .overloaded, "slow reader: more than \(QueueLimit.replies / 1024 / 1024) MiB of replies wait", ran: .maybe)
+        finish(reason)
+        link.close(reason)
     }
 
     /// Answers a call that names what does not exist. Whoever does so too often has to go.

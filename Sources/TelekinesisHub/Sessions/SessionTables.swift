@@ -168,7 +168,7 @@ struct SessionTables: ~Copyable {
     /// A call that waited starts to leave.
     ///
     /// - Returns: where it goes; `nil` when it is of no use any more.
-    mutating func leave(_ waiting: WaitingCall, to provider: Provider, resultKey: ActorKey?) -> (Provider, isAcquainted: Bool)? {
+    mutating func leave(_ waiting: WaitingCall, to provider: Provider) -> (Provider, isAcquainted: Bool)? {
         guard !hasEnded, case .waiting(let entry) = open[waiting.id] else { return nil }
         var provider = provider
         if case .created(let key) = waiting.purpose {
@@ -177,7 +177,7 @@ struct SessionTables: ~Copyable {
         }
         open.insert(.leaving(entry, provider), for: waiting.id)
         provider.outstanding.add(1, ordering: .relaxed)
-        if let resultKey { created[resultKey] = .at(provider) }
+        if let key = waiting.resultKey { created[key] = .at(provider) }
         return (provider, peers[provider.node.rawValue]?.isAnnounced ?? false)
     }
 
@@ -192,8 +192,8 @@ struct SessionTables: ~Copyable {
     }
 
     /// Forgets that a created object was to be found anywhere: its creation failed before it began.
-    mutating func forgetCreation(by id: CallID) {
-        for case (let key, .waiting(_, let call)) in created where call == id { created[key] = nil }
+    mutating func forgetCreation(of key: ActorKey, by id: CallID) {
+        if case .waiting(_, id) = created[key] { created[key] = nil }
     }
 
     /// What a reply that came from another session is.

@@ -44,10 +44,12 @@ final class Switchboard: Sendable {
     }
 
     /// A session was taken in.
-    func admit(_ session: HubSession, as node: NodeID) {
+    ///
+    /// - Returns: another one that had its node id.
+    func admit(_ session: HubSession, as node: NodeID) -> HubSession? {
         directory.withLock { directory in
             directory.arriving.remove(ObjectIdentity(session))
-            directory.sessions.insert(session, for: node.rawValue)
+            return directory.sessions.insert(session, for: node.rawValue)
         }
     }
 
