@@ -103,7 +103,11 @@ final class Connector: Sendable {
     }
 
     private func explain(_ error: any Error) -> any Error {
-        if let error = error as? TelekinesisError, error.code != .disconnected, error.code != .unreachable { return error }
+        if var error = error as? TelekinesisError, error.code != .disconnected, error.code != .unreachable {
+            // Whatever the end of the connection says: there was no call.
+            error.ran = .no
+            return error
+        }
         if error is CancellationError { return error }
         guard case .url(let url) = address else { return error }
         return TelekinesisError(
