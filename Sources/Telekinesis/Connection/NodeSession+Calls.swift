@@ -66,6 +66,7 @@ extension NodeSession {
                 guard !state.isLeaving else { return (.fail(Self.isLeaving), false) }
                 guard state.pending.count < configuration.maximumCalls else { return (.fail(Self.tooManyCalls), false) }
                 entry.wasSent = false
+                let call = call.mayWait
                 if case .route = call.target.place { entry.repeatable = call }
                 state.held.append(call)
                 return (.wait, state.pending.insert(call.id, entry))
@@ -122,7 +123,7 @@ extension NodeSession {
             guard (try? state.pending.update(call.id) { $0.wasSent = false }) != nil else { return (nil, false) }
             if case .open(let next) = state.phase, next !== link { return (next, true) }
             guard !state.isLeaving else { return (nil, false) }
-            state.held.append(call)
+            state.held.append(call.mayWait)
             return (nil, true)
         }
         if !isWanted {
@@ -188,7 +189,7 @@ extension NodeSession {
             let (call, link) = state.withLock { state -> (OutgoingCall?, (any FrameLink)?) in
                 guard case .open(let link) = state.phase else {
                     for call in state.order.remove(address) where (try? state.pending.update(call.id) { $0.wasSent = false }) != nil {
-                        state.held.append(call)
+                        state.held.append(call.mayWait)
                     }
                     return (nil, nil)
                 }
@@ -297,7 +298,7 @@ extension NodeSession {
             guard let call = call ?? nil else { return (nil, nil) }
             state.uploads[id] = nil
             if case .open(let link) = state.phase { return (call, link) }
-            state.held.append(call)
+            state.held.append(call.mayWait)
             return (call, nil)
         }
         guard let again else { return false }

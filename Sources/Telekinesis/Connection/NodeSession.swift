@@ -161,7 +161,7 @@ final class NodeSession: FrameReceiver {
             state.lastEnd = reason
             state.uploads = [:]
             let held = Set(state.held.map(\.id))
-            state.held += state.order.removeAll().filter { !held.contains($0.id) }
+            state.held += state.order.removeAll().filter { !held.contains($0.id) }.map(\.mayWait)
             for call in state.held { _ = try? state.pending.update(call.id) { $0.wasSent = false } }
             return End(
                 lost: state.takeLost(), opened: state.opened.take(), linkEnded: state.linkEnded.take())

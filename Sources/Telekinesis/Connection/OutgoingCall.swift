@@ -15,6 +15,14 @@ struct OutgoingCall: Sendable {
     /// The node that its frames name; 0 where the hub chooses.
     var peer: NodeID { if case .route = target.place { .hub } else { target.node } }
 
+    /// The call as it is made after a connection was lost: the provider, which may have lost its own, is given time to come back.
+    var mayWait: OutgoingCall {
+        guard case .route = target.place else { return self }
+        var call = self
+        call.flags.insert(.mayWait)
+        return call
+    }
+
     /// The key that the caller has chosen for the result.
     var resultKey: ActorKey? {
         guard flags.contains(.resultKey), bytes.count >= FrameType.call.headSize + 16 else { return nil }

@@ -1,6 +1,6 @@
 import Foundation
 import Synchronization
-import Telekinesis
+@testable import Telekinesis
 import TelekinesisHub
 import TelekinesisLink
 import TelekinesisProtocol
@@ -27,6 +27,11 @@ extension Hub {
     }
 
     var port: UInt16 { url.flatMap { URL(string: $0)?.port }.map { UInt16($0) } ?? 0 }
+}
+
+extension Node {
+    /// Whether its session is open.
+    var isConnected: Bool { session.state.withLock { if case .open = $0.phase { true } else { false } } }
 }
 
 /// Waits for something that other threads bring about.

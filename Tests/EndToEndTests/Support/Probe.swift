@@ -130,3 +130,12 @@ final class Gate: Sendable {
     /// How many have come.
     var arrived: Int { state.withLock { $0.arrived } }
 }
+
+/// What happened, in order.
+final class Journal: Sendable {
+    private let state = Mutex<[String]>([])
+
+    func note(_ entry: String) { state.withLock { $0.append(entry) } }
+
+    var entries: [String] { state.withLock { $0 } }
+}

@@ -1,0 +1,93 @@
+import Reactor
+import Synchronization
+import TelekinesisHub
+import TelekinesisLink
+import TelekinesisProtocol
+
+/// A hub whose connections a test can cut, hold up, or refuse, frame by frame.
+final class CuttableHub: HubEndpoint {
+    /// One connection: frames pass from the node to the hub and back.
+    final class Line: FrameReceiver {
+        private struct State {
+            var isHeld = false
+            var kept: [(frame: [UInt8], towardsHub: Bool)] = []
+        }
+
+        let towardsNode: LocalLink
+        let towardsHub: LocalLink
+        private let state = Mutex(State())
+
+        init(towardsNode: LocalLink, towardsHub: LocalLink) {
+            self.towardsNode = towardsNode
+            self.towardsHub = towardsHub
+            towardsNode.start(self)
+            towardsHub.start(self)
+        }
+
+        func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+            let isTowardsHub = link === towardsNode
+            let bytes = [UInt8](frame.bytes)
+            let isHeld = state.withLock { state in
+                if state.isHeld { state.kept.append((bytes, isTowardsHub)) }
+                return state.isHeld
+            }
+            if !isHeld { (isTowardsHub ? towardsHub : towardsNode).send(bytes) }
+        }
+
+        func ended(_ link: any FrameLink, _ reason: TelekinesisError) {
+            (link === towardsNode ? towardsHub : towardsNode).close(reason)
+        }
+
+        /// Nothing passes from now on.
+        func hold() { state.withLock { $0.isHeld = true } }
+
+        /// What was held passes, and all that comes.
+        func letGo() {
+            let kept = state.withLock { state in
+                state.isHeld = false
+                defer { state.kept = [] }
+                return state.kept
+            }
+            for (frame, isTowardsHub) in kept { (isTowardsHub ? towardsHub : towardsNode).send(frame) }
+        }
+
+        /// Ends the connection without a word.
+        func cut() { towardsNode.close(TelekinesisError(.disconnected, "the test has cut the connection", ran: .maybe)) }
+    }
+
+    private struct State {
+        var hub: Hub?
+        var lines: [Line] = []
+        var joins = 0
+    }
+
+    private let state: Mutex<State>
+    let eventLoops: EventLoopGroup
+
+    init(_ hub: Hub) throws {
+        state = Mutex(State(hub: hub))
+        eventLoops = try EventLoopGroup(loops: 1)
+    }
+
+    func join() throws(TelekinesisError) -> LocalLink {
+        let hub = state.withLock { state in
+            state.joins += 1
+            return state.hub
+        }
+        guard let hub else { throw TelekinesisError(.unreachable, "the test lets nobody through") }
+        let towardsHub = try hub.join()
+        let (near, far) = LocalLink.pair()
+        let line = Line(towardsNode: far, towardsHub: towardsHub)
+        state.withLock { $0.lines.append(line) }
+        return near
+    }
+
+    /// The connection made last.
+    var line: Line? { state.withLock { $0.lines.last } }
+
+    /// How often a node has tried to join.
+    var joins: Int { state.withLock { $0.joins } }
+
+    /// Where new connections lead; `nil`: nowhere.
+    func lead(to hub: Hub?) { state.withLock { $0.hub = hub } }
+}
