@@ -76,7 +76,7 @@ import Testing
 
     @Test func aHubThatDrainsLosesNoCall() async throws {
         try await withTemporaryDirectory { directory in
-            var hub = try await startHub { $0.stateDirectory = directory }
+            var hub = try await startHubToBeRestarted { $0.stateDirectory = directory }
             let port = hub.port
             let (provider, caller) = (try await hub.connect(), try await hub.connect())
             try await provider.publish(Counter(on: provider), as: "demo/counter")

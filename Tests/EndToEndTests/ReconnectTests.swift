@@ -23,7 +23,7 @@ import Testing
 
     @Test func afterARestartOfTheHubAllGoesOn() async throws {
         try await withTemporaryDirectory { directory in
-            let hub = try await startHub { $0.stateDirectory = directory }
+            let hub = try await startHubToBeRestarted { $0.stateDirectory = directory }
             let (provider, caller) = (try await hub.connect(), try await hub.connect())
             try await provider.publish(Counter(on: provider), as: "demo/counter")
             try await provider.publish(function: "demo/hello") { "hello" }
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func connectWaitsForAHubThatStartsLater() async throws {
-        let first = try await startHub()
+        let first = try await startHubToBeRestarted()
         let port = first.port
         let url = first.url ?? ""
         await first.stop()
@@ -152,8 +152,8 @@ import Testing
         try await provider.publish(Counter(on: provider), as: "demo/counter")
         let counter = try await caller.resolve("demo/counter", as: Counter.self)
         for _ in 1...20 {
-            let link = try #require(caller.session.state.withLock { $0.phase.link })
-            link.close(TelekinesisError(.protocolViolation, "the test says so"))
+            try await eventually { caller.isConnected }
+            caller.session.state.withLock { $0.phase.link }?.close(TelekinesisError(.protocolViolation, "the test says so"))
             do {
                 _ = try await counter.increment(by: 1)
             } catch let error as TelekinesisError where error.code == .disconnected {
@@ -167,7 +167,7 @@ import Testing
     @Test func aHubThatNoLongerLetsTheNodeInEndsItsSession() async throws {
         let secret = try SharedSecret(Array("correct horse battery staple".utf8))
         let other = try SharedSecret(Array("another staple, another horse".utf8))
-        let hub = try await startHub { $0.authenticator = secret }
+        let hub = try await startHubToBeRestarted { $0.authenticator = secret }
         let port = hub.port
         let node = try await hub.connect { $0.credentials = [secret] }
         let stranger = try await failure { try await hub.connect { $0.credentials = [other] } }

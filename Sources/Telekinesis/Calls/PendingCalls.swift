@@ -7,7 +7,7 @@ struct PendingCalls: ~Copyable {
         /// Who is told.
         let completion: Completion
         /// The node it went to; 0 where the hub chose.
-        let peer: NodeID
+        private(set) var peer: NodeID
         /// When the answer is no longer wanted.
         let deadline: UInt64
         /// Whether the caller chose that deadline.
@@ -20,6 +20,12 @@ struct PendingCalls: ~Copyable {
         var repeatable: OutgoingCall?
         /// How often it was sent again.
         var repetitions = 0
+
+        /// The call, which has waited, leaves this process.
+        mutating func leaves(for peer: NodeID) {
+            self.peer = peer
+            wasSent = true
+        }
 
         /// Whether an answer may come from there: the node that was called or, where the hub chose, what the hub says it chose.
         func admits(_ source: NodeID, _ flags: ReplyFlags) -> Bool {

@@ -51,10 +51,9 @@ extension NodeSession {
 
     private func start(_ call: OutgoingCall, deadlineWasChosen: Bool, completion: Completion) {
         enum Next { case send(any FrameLink), wait, fail(TelekinesisError) }
-        let peer: NodeID = if case .route = call.target.place { .hub } else { call.target.node }
         let (next, timerIsDue) = state.withLock { state -> (Next, Bool) in
             var entry = PendingCalls.Entry(
-                completion: completion, peer: peer, deadline: call.deadline, deadlineWasChosen: deadlineWasChosen, wasSent: true)
+                completion: completion, peer: call.peer, deadline: call.deadline, deadlineWasChosen: deadlineWasChosen, wasSent: true)
             switch state.phase {
             case .stopped(let reason): return (.fail(reason.code == .cancelled ? Self.closed : reason), false)
             case .open(let link):
@@ -195,23 +194,24 @@ extension NodeSession {
                 }
                 return (state.order.next(address), link)
             }
-            guard let call, let link else { return }
-            if state.withLock({ $0.pending.contains(call.id) }) {
-                transmit(call, on: link)
-            } else {
-                state.withLock { $0.order.unblock(call) }
+            guard let call = call.map(refreshed), let link else { return }
+            let isWanted = state.withLock { state in
+                if (try? state.pending.update(call.id) { $0.leaves(for: call.peer) }) != nil { return true }
+                state.order.unblock(call)
+                return false
             }
+            if isWanted { transmit(call, on: link) }
         }
     }
 
     /// Puts calls on a link in order; one that is large makes those to its object wait again.
     func transmit(_ calls: [OutgoingCall], on link: any FrameLink) {
-        for call in calls {
+        for call in calls.lazy.map(refreshed) {
             let goesNow = state.withLock { state -> Bool in
-                guard (try? state.pending.update(call.id) { $0.wasSent = true }) != nil else { return false }
+                guard (try? state.pending.update(call.id) { $0.leaves(for: call.peer) }) != nil else { return false }
                 return !state.order.mustWait(call)
             }
-            if goesNow { transmit(refreshed(call), on: link) }
+            if goesNow { transmit(call, on: link) }
         }
     }
 

@@ -12,8 +12,9 @@ struct OutgoingCall: Sendable {
     /// Whether it does not fit into one frame.
     var isLarge: Bool { bytes.count > Self.largestFrame }
 
-    /// The node that its frames name; 0 where the hub chooses.
-    var peer: NodeID { if case .route = target.place { .hub } else { target.node } }
+    /// The node that its frames name; 0 where the hub chooses, or is the only one to know. What was so when the head was written: the target may have
+    /// found its place since.
+    private(set) var peer = NodeID.hub
 
     /// The call as it is made after a connection was lost: the provider, which may have lost its own, is given time to come back.
     var mayWait: OutgoingCall {
@@ -54,11 +55,14 @@ struct OutgoingCall: Sendable {
         let firstSize = firstFrameSize
         let remaining =
             deadline == .max ? UInt32.max : UInt32(clamping: min((deadline - min(now, deadline)) / 1_000_000, UInt64(UInt32.max - 1)))
-        let (peer, address): (NodeID, CallAddress) =
-            switch target.place {
-            case .route(let route): (.hub, .route(route.handle))
-            case .local, .remote: (target.node, .key(target.key ?? .control))
-            }
+        let address: CallAddress
+        switch target.place {
+        case .route(let route): address = .route(route.handle)
+        case .local, .remote:
+            peer = target.node
+            address = .key(target.key ?? .control)
+        }
+        let peer = peer
         bytes.withUnsafeMutableBytes { memory in
             FrameWriter.call(
                 over: UnsafeMutableRawBufferPointer(rebasing: memory[..<firstSize]), flags: flags, peer: peer, call: id, target: address,

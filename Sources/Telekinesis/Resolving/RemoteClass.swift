@@ -1,4 +1,5 @@
 public import Distributed
+internal import Reactor
 internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
@@ -58,6 +59,7 @@ final class RemoteInstance: Lease {
         var node: NodeID?
         var failure: TelekinesisError?
         var hasEnded = false
+        var isForgotten = false
     }
 
     let target = Mutex(State())
@@ -81,8 +83,12 @@ final class RemoteInstance: Lease {
             return (state.target, state.hasEnded)
         }
         proxy?.node = place
-        if place != .hub { session.send(FrameWriter.forget(key)) }
-        if hasEnded { release(at: place) }
+        if hasEnded {
+            release(at: place)
+        } else {
+            // Calls that are leaving just now may still ask the hub for the place.
+            _ = session.loop.schedule(after: 1_000_000_000) { self.forget() }
+        }
     }
 
     /// The last proxy has gone.
@@ -96,7 +102,16 @@ final class RemoteInstance: Lease {
 
     private func release(at node: NodeID) {
         session.send(FrameWriter.release(key, of: node, count: 1))
-        if node == .hub { session.send(FrameWriter.forget(key)) }
+        forget()
+    }
+
+    /// The hub need not know the place any longer.
+    private func forget() {
+        let isFirst = target.withLock { state in
+            defer { state.isForgotten = true }
+            return !state.isForgotten
+        }
+        if isFirst { session.send(FrameWriter.forget(key)) }
     }
 }
 

@@ -196,7 +196,8 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
         let bye = Handshake.bye(reason)
         let first = state.withLock { state -> Bool in
             guard state.phase != .closed, state.closing == nil else { return false }
-            bye.withUnsafeBytes { state.lanes.append($0, to: .urgent) }
+            // Behind everything else, parts of large values included.
+            bye.withUnsafeBytes { state.lanes.append($0, to: .bulk) }
             state.closing = reason
             return true
         }

@@ -17,6 +17,18 @@ func startHub(_ change: (inout HubConfiguration) -> Void = { _ in }) async throw
     return try await Hub.start(configuration)
 }
 
+/// A hub on a port that no connection going out can take meanwhile, so that another hub can start there later.
+func startHubToBeRestarted(_ change: (inout HubConfiguration) -> Void = { _ in }) async throws -> Hub {
+    for _ in 0..<100 {
+        let hub = try? await startHub {
+            change(&$0)
+            $0.port = .random(in: 20_000..<32_000)
+        }
+        if let hub { return hub }
+    }
+    throw TelekinesisError(.unreachable, "no port is free")
+}
+
 extension Hub {
     /// A node on a connection of its own.
     func connect(_ change: (inout NodeConfiguration) -> Void = { _ in }) async throws -> Node {
