@@ -1,5 +1,6 @@
 internal import CAllocations
-internal import Foundation
+internal import FoundationEssentials
+internal import Glibc
 internal import MessagePack
 
 /// MessagePack against Foundation's JSON coders: the same values, in turns, in one thread.
@@ -24,17 +25,20 @@ enum CodecBenchmark {
             measure("dictionary", names),
             measure("1 MiB bytes", Data((0..<1 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31) })),
         ].flatMap { $0 }
-        for result in results {
-            let (ours, json) = (result.messagePack, result.json)
-            print(
-                String(
-                    format: "%@ %10.0f ns %6.1f allocations, JSON %10.0f ns %7.1f allocations: %6.2f times faster",
-                    result.name.padding(toLength: 22, withPad: " ", startingAt: 0), ours.nanoseconds, ours.allocations, json.nanoseconds,
-                    json.allocations, result.ratio))
+        let rows = results.map { result in
+            [
+                result.name, "\(figures(result.messagePack)),", "JSON \(figures(result.json)):",
+                "\(FigureText.decimal(result.ratio, places: 2)) times faster",
+            ]
         }
         let mean = exp(results.map { log($0.ratio) }.reduce(0, +) / Double(results.count))
-        print(String(format: "geometric mean: %.2f times faster", mean))
+        try Terminal.write(TextTable.lines(rows))
+        try Terminal.line("geometric mean: \(FigureText.decimal(mean, places: 2)) times faster")
         return results
+    }
+
+    private static func figures(_ cost: (nanoseconds: Double, allocations: Double)) -> String {
+        "\(FigureText.decimal(cost.nanoseconds, places: 0)) ns, \(FigureText.decimal(cost.allocations, places: 1)) allocations"
     }
 
     private struct Item: Codable {
