@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Reactor
 internal import Synchronization
 internal import TelekinesisLink
@@ -39,7 +40,10 @@ final class Listener: Sendable {
                 isReady.isOpen ? acceptor.handler(for: stream) : nil
             }
         } catch {
-            throw TelekinesisError(.unreachable, "the hub cannot listen on \(host), port \(configuration.port): \(error)", cause: error)
+            let isTaken = error.number == EADDRINUSE
+            let advice = isTaken ? ". Another hub may be running there; port 0 takes a free one" : ""
+            throw TelekinesisError(
+                .unreachable, "the hub cannot listen on \(host), port \(configuration.port): \(error)\(advice)", cause: error)
         }
         guard !board.isOpen || configuration.insecure || socket.addresses.allSatisfy(\.isLoopback) else {
             socket.close()

@@ -31,6 +31,7 @@ final class Connector: Sendable {
         let limit = session.loop.now + UInt64(max(0, patience.nanoseconds))
         var backoff = Backoff()
         var generator = SystemRandomNumberGenerator()
+        var hasFailed = false
         while true {
             do {
                 try await connect()
@@ -38,6 +39,8 @@ final class Connector: Sendable {
             } catch {
                 let delay = backoff.delay(using: &generator)
                 guard Self.mayPass(error), session.loop.now + delay < limit else { throw explain(error) }
+                if !hasFailed { session.configuration.logger.warning("waiting for the hub: \(explain(error))") }
+                hasFailed = true
                 try await sleep(delay)
             }
         }
@@ -81,7 +84,8 @@ final class Connector: Sendable {
                 do {
                     try await connect(session, address)
                     backoff.succeeded()
-                    session.configuration.logger.info("connected to the hub again", [:])
+                    // As loud as the loss: who read of that wants to know that it is over.
+                    session.configuration.logger.warning("connected to the hub again")
                     break
                 } catch {
                     guard mayPass(error) else {
@@ -110,8 +114,9 @@ final class Connector: Sendable {
         }
         if error is CancellationError { return error }
         guard case .url(let url) = address else { return error }
+        let reason = (error as? TelekinesisError)?.message ?? "\(error)"
         return TelekinesisError(
-            .unreachable, "the hub at \(url) cannot be reached: is it running? Start one with `tk hub`, or set TK_HUB. (\(error))",
+            .unreachable, "the hub at \(url) cannot be reached: \(reason). Is it running? Start one with `tk hub`, or set TK_HUB.",
             cause: error)
     }
 
