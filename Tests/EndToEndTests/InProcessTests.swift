@@ -148,7 +148,7 @@ struct Trio {
             try await trio.caller.call("demo/counter", words: ["explode"])
         }
         #expect(error.code == .noSuchMethod)
-        #expect(error.message.contains("increment(by:)"))
+        #expect(error.message.contains("increment(by: Int)"))
     }
 
     @Test func serviceDescribesItself() async throws {

@@ -40,7 +40,8 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
         } catch let refusal as Refusal {
             throw refusal
         } catch {
-            throw Refusal(.badArguments, "argument \(decodedCount + 1) is no \(Argument.self): \(error)", cause: error)
+            let reason = DecodingError.reason(of: error)
+            throw Refusal(.badArguments, "argument \(decodedCount + 1) is not of type \(Argument.self): \(reason)", cause: error)
         }
     }
 

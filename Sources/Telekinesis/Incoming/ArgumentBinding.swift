@@ -44,8 +44,9 @@ enum ArgumentBinding {
         do throws(TelekinesisError) {
             if head.encoding == .messagePack, head.selector != 0 {
                 guard head.argumentCount == function.labels.count else {
-                    throw TelekinesisError(
-                        .badArguments, "\(function.signature) takes \(function.labels.count) arguments; the call has \(head.argumentCount)")
+                    let count = function.labels.count
+                    let taken = count == 1 ? "one argument" : "\(count) arguments"
+                    throw TelekinesisError(.badArguments, "\(function.signature) takes \(taken); the call has \(head.argumentCount)")
                 }
                 let reader = MessagePackReader(body, in: head.argumentsStart..<body.count)
                 return CallDecoder(reader, count: head.argumentCount, decoder: MessagePackDecoder())
@@ -62,7 +63,8 @@ enum ArgumentBinding {
 struct GivenArguments {
     /// The name of the method, where the call gives it in words.
     private(set) var name = ""
-    private var values: [(label: String?, range: Range<Int>)] = []
+    /// Whole words are there for those in which a label may only have been seen: `a=b` is one argument where no parameter is called `a`.
+    private var values: [(label: String?, range: Range<Int>, wholeWord: Range<Int>?)] = []
     private var bytes: [UInt8]
     private let origin: MessagePackDecoder.Origin
 
@@ -113,40 +115,65 @@ struct GivenArguments {
     private mutating func append(_ reader: inout MessagePackReader, label: String? = nil) throws {
         let start = reader.position
         try reader.skip()
-        values.append((label, start..<reader.position))
+        values.append((label, start..<reader.position, nil))
     }
 
-    /// Makes `by=5` a value with a label. Whether the label is one is only known when the parameters are: see ``fits(labels:)``.
+    /// Makes `by=5` a value with a label. Whether the label is one is only known when the parameters are: see ``places(of:in:)``.
     private mutating func splitWords() throws {
         var writer = MessagePackWriter()
-        var words: [(String?, Range<Int>)] = []
+        var words: [(String?, Range<Int>, Range<Int>?)] = []
         for value in values {
             var reader = MessagePackReader(bytes, in: value.range)
             let word = try reader.readString()
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let isLabelled = parts.count == 2 && !parts[0].isEmpty && parts[0].allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" }
             let start = writer.bytes.count
-            writer.write(isLabelled ? String(parts[1]) : word)
-            words.append((isLabelled ? String(parts[0]) : nil, start..<writer.bytes.count))
+            writer.write(word)
+            let whole = start..<writer.bytes.count
+            guard isLabelled else {
+                words.append((nil, whole, nil))
+                continue
+            }
+            writer.write(String(parts[1]))
+            words.append((String(parts[0]), whole.upperBound..<writer.bytes.count, whole))
         }
         bytes = writer.bytes
         values = words
     }
 
-    /// The labels that were given.
+    /// The labels that were given; `nil` for arguments by position.
     var labels: [String?] { values.map(\.label) }
 
-    /// Yields the arguments in the order of the parameters: those with a label go where it says, the others fill up from the left.
+    /// For each parameter the argument that it gets, or nothing if they do not fit: those with its label, the others fill up from the left.
+    ///
+    /// A label that no parameter has stands by position for one without a label.
+    static func places(of given: [String?], in parameters: [String]) -> [Int]? {
+        guard given.count == parameters.count else { return nil }
+        var free = Array(given.indices)
+        var places: [Int] = []
+        for parameter in parameters {
+            let place =
+                free.firstIndex { given[$0] == parameter } ?? free.firstIndex { given[$0] == nil || given[$0] == "_" }
+                ?? (parameter == "_" ? free.firstIndex { !parameters.contains(given[$0] ?? "_") } : nil)
+            guard let place else { return nil }
+            places.append(free.remove(at: place))
+        }
+        return places
+    }
+
+    /// Yields the arguments in the order of the parameters.
     func decoder(labels: [String], signature: String) throws(TelekinesisError) -> CallDecoder {
         guard values.count == labels.count else {
-            throw TelekinesisError(.badArguments, "\(signature) takes \(labels.count) arguments; the call has \(values.count)")
+            let taken = labels.count == 1 ? "one argument" : "\(labels.count) arguments"
+            throw TelekinesisError(.badArguments, "\(signature) takes \(taken); the call has \(values.count)")
+        }
+        guard let places = Self.places(of: self.labels, in: labels) else {
+            throw TelekinesisError(.badArguments, "the arguments do not fit \(signature)")
         }
         var ordered: [UInt8] = []
-        var free = Array(values.indices)
-        for label in labels {
-            let place = free.firstIndex { values[$0].label == label } ?? free.firstIndex { values[$0].label == nil }
-            guard let place else { throw TelekinesisError(.badArguments, "\(signature): the argument “\(label)” is missing") }
-            ordered += bytes[values[free.remove(at: place)].range]
+        for (label, place) in zip(labels, places) {
+            let value = values[place]
+            ordered += bytes[value.label == label ? value.range : value.wholeWord ?? value.range]
         }
         return CallDecoder(MessagePackReader(ordered), count: labels.count, decoder: MessagePackDecoder(origin: origin))
     }

@@ -111,7 +111,8 @@ final class IncomingCalls: Sendable {
         }
         if callee.isFactory {
             guard head.selector == ObjectService.create.rawValue, let key = head.resultKey else {
-                throw TelekinesisError(.noSuchMethod, "this name stands for a class: make an instance and call that")
+                throw TelekinesisError(
+                    .noSuchMethod, "this name stands for a class: programs make instances of it with node.class(_:of:) and call those")
             }
             try registry.begin(key, for: id.source, limit: configuration.maximumInstances)
             action = .create(key)

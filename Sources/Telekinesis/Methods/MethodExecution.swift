@@ -93,7 +93,7 @@ extension Method {
 
     private func refusal(_ error: any Error, of index: Int) -> MethodFailure {
         let parameter = labels[index] == "_" ? "argument \(index + 1)" : "argument “\(labels[index])”"
-        let message = "\(parameter) of \(signature) is not of type \(parameterTypeNames[index]): \(error)"
+        let message = "\(parameter) of \(signature) is not of type \(parameterTypeNames[index]): \(DecodingError.reason(of: error))"
         return .refused(TelekinesisError(.badArguments, message, ran: .no, cause: error))
     }
 }

@@ -68,7 +68,7 @@ package final class MethodTable: Sendable {
         if exact.count == 1 { return exact[0] }
         let candidates = exact.isEmpty ? methods.filter { $0.wireName.prefix { $0 != "(" } == name } : exact
         let fitting = candidates.filter { method in
-            method.labels.count == labels.count && zip(method.labels, labels).allSatisfy { $1 == nil || $1 == "_" || $0 == $1 }
+            GivenArguments.places(of: labels, in: method.labels) != nil
         }
         if fitting.count == 1 { return fitting[0] }
         if fitting.count > 1 {
@@ -76,9 +76,9 @@ package final class MethodTable: Sendable {
                 .noSuchMethod, "“\(name)” may be any of \(Self.list(fitting)): write one of these names in full", ran: .no)
         }
         guard !candidates.isEmpty else {
-            throw TelekinesisError(.noSuchMethod, "\(typeName) has no method of that name; it has \(Self.list(methods))", ran: .no)
+            throw TelekinesisError(.noSuchMethod, "\(typeName) has no method “\(name)”; it has \(Self.signatures(methods))", ran: .no)
         }
-        throw TelekinesisError(.badArguments, "the arguments do not fit \(candidates.map(\.signature).joined(separator: " or "))", ran: .no)
+        throw TelekinesisError(.badArguments, "the arguments do not fit \(Self.signatures(candidates))", ran: .no)
     }
 
     /// Whether the type has every method of a `@Resolvable` protocol, given by its stub (`$CounterService`); every type covers itself.
@@ -106,6 +106,11 @@ package final class MethodTable: Sendable {
             else { return nil }
             return Method(thunk, function: function, of: type)
         }
+    }
+
+    /// For people: methods as they are declared.
+    private static func signatures(_ methods: [Method]) -> String {
+        methods.isEmpty ? "none" : methods.map(\.signature).joined(separator: ", ")
     }
 
     private static func list(_ methods: [Method]) -> String {

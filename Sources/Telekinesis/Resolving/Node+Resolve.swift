@@ -75,7 +75,8 @@ extension Node {
     public func call(_ name: String, words: [String]) async throws -> [UInt8] {
         let (route, kind) = try await bind(name)
         guard let method = kind == .function ? "" : words.first else {
-            throw TelekinesisError(.invalidUse, "“\(name)” is \(kind.withArticle): say which of its methods is meant")
+            throw TelekinesisError(
+                .invalidUse, "“\(name)” is \(kind.withArticle): say which of its methods is meant; `tk describe \(name)` lists them")
         }
         let frame = try CallEncoder.words(method: method, kind == .function ? words : Array(words.dropFirst()))
         let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
