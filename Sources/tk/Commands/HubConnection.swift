@@ -16,8 +16,13 @@ enum HubConnection {
         configuration.agent = "tk \(Version.current)"
         configuration.logger = .silent
         if let file = arguments.value("--secret-file") { configuration.credentials = [try SharedSecret(file: file)] }
-        let node = try await Node.connect(
-            to: arguments.value("--hub") ?? Node.defaultAddress, configuration: configuration, waitingUpTo: .zero)
+        let node: Node
+        do {
+            node = try await Node.connect(
+                to: arguments.value("--hub") ?? Node.defaultAddress, configuration: configuration, waitingUpTo: .zero)
+        } catch let error as TelekinesisError where error.code == .invalidUse {
+            throw UsageError(error.message)
+        }
         do {
             try await body(node)
         } catch {
