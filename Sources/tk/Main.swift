@@ -1,11 +1,13 @@
 internal import CSystem
 internal import Glibc
+internal import Reactor
 
 @main
 struct Main {
     @MainActor static func main() async {
         let environment = Environment.current
         ChildProcess.followParent(environment)
+        ProcessMemory.keepFreed()
         exit(await run(Array(CommandLine.arguments.dropFirst()), environment).rawValue)
     }
 

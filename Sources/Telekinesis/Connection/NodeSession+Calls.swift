@@ -26,7 +26,7 @@ extension NodeSession {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
         let now = loop.now
         let (deadline, wasChosen) = CallScope.current.deadline(at: now)
-        let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, frame: frame, now: now)
+        let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, frame: consume frame, now: now)
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 start(call, deadlineWasChosen: wasChosen, completion: .task(continuation))

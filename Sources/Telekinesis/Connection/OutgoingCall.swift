@@ -40,7 +40,7 @@ struct OutgoingCall: Sendable {
         self.target = target
         self.flags = flags
         self.deadline = deadline
-        bytes = frame
+        bytes = consume frame
         if bytes.count > Self.largestFrame { self.flags.insert(.more) }
         writeHead(now: now)
     }

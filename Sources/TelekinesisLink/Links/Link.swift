@@ -120,7 +120,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
             // Handed over without keeping a reference: the transport writes its head into the message.
             var outgoing: [UInt8] = []
             swap(&outgoing, &message)
-            used = transport.send(outgoing, from: start)
+            used = transport.send(consume outgoing, from: start)
             if used == nil {
                 let now = transport.loop.now
                 let isFull = state.withLock { state -> Bool in

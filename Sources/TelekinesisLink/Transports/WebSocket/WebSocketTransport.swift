@@ -55,12 +55,12 @@ public final class WebSocketTransport: Transport {
 
     /// Sends a binary message.
     public func send(_ message: consuming [UInt8], from start: Int) -> [UInt8]? {
-        send(.binary, message, from: start)
+        send(.binary, consume message, from: start)
     }
 
     /// Sends a text message, which must be UTF-8; as ``send(_:from:)`` does.
     public func send(text message: consuming [UInt8], from start: Int) -> [UInt8]? {
-        send(.text, message, from: start)
+        send(.text, consume message, from: start)
     }
 
     private func send(_ opcode: WebSocketOpcode, _ message: consuming [UInt8], from start: Int) -> [UInt8]? {
