@@ -38,9 +38,9 @@ extension HubSession {
         }
     }
 
-    /// Asks the authenticator, which may take its time, away from the loop.
+    /// Asks the authenticator, as a task on the loop: one that computes for long loses the loop, as any job, and waits for no other executor.
     private func authenticate(_ proof: [UInt8], _ challenge: Challenge, _ hello: NodeHello, on link: any FrameLink) {
-        let task = Task { [board] in
+        let task = Task.detached(executorPreference: loop) { [board] in
             do {
                 let authenticated = try await board.authenticator.authenticate(proof, for: challenge)
                 try self.welcome(authenticated, hello, on: link)

@@ -13,6 +13,7 @@ func startHub(_ change: (inout HubConfiguration) -> Void = { _ in }) async throw
     configuration.port = 0
     configuration.loops = 1
     configuration.logger = .silent
+    configuration.limits.link.handshake = 120_000_000_000
     change(&configuration)
     return try await Hub.start(configuration)
 }
@@ -34,6 +35,8 @@ extension Hub {
     func connect(_ change: (inout NodeConfiguration) -> Void = { _ in }) async throws -> Node {
         var configuration = NodeConfiguration()
         configuration.logger = .silent
+        // Hundreds of tests at once may leave a node no processor for a while.
+        configuration.link.handshake = 120_000_000_000
         change(&configuration)
         return try await Node.connect(to: url, configuration: configuration)
     }

@@ -229,6 +229,7 @@ func startHub(
     _ group: EventLoopGroup? = nil, _ change: (inout HubConfiguration) -> Void = { _ in }
 ) async throws -> Hub {
     var configuration = HubConfiguration()
+    configuration.limits.link.handshake = 120_000_000_000
     configuration.host = nil
     configuration.loops = 1
     configuration.logger = .silent
