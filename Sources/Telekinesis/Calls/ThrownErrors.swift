@@ -30,18 +30,18 @@ enum ThrownErrors {
         return try? decoder.decode(type, from: value)
     }
 
-    private static let known = Mutex<[String: (any (Error & Codable).Type)?]>([:])
+    private static let known = Mutex<[String: any (Error & Codable).Type]>([:])
 
-    /// The error type of a mangled name. Only names of plain printable characters reach the runtime's demangler, and only so many different ones.
+    /// The error type of a mangled name. Only names of plain printable characters reach the runtime's demangler, and only those of types without generic
+    /// parameters: a peer could make the runtime build and keep endlessly many others. What is not found is not kept either.
     private static func type(named name: String) -> (any (Error & Codable).Type)? {
         guard name.utf8.count <= 256, name.utf8.allSatisfy(isPlain) else { return nil }
-        return known.withLock { known in
-            if let type = known[name] { return type }
-            guard known.count < 1000 else { return nil }
-            let type = _typeByName(name) as? any (Error & Codable).Type
-            known[name] = .some(type)
-            return type
-        }
+        // A structure, enumeration or class (docs/ABI/Mangling.rst, "Types"); the name of a type with arguments ends with G.
+        guard let kind = name.last, "VOC".contains(kind) else { return nil }
+        if let type = known.withLock({ $0[name] }) { return type }
+        guard let type = _typeByName(name) as? any (Error & Codable).Type else { return nil }
+        known.withLock { $0[name] = type }
+        return type
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {

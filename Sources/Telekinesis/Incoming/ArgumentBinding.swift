@@ -113,6 +113,7 @@ struct GivenArguments {
     }
 
     private mutating func append(_ reader: inout MessagePackReader, label: String? = nil) throws {
+        guard values.count < Int(UInt8.max) else { throw TelekinesisError(.badArguments, "a call has at most 255 arguments") }
         let start = reader.position
         try reader.skip()
         values.append((label, start..<reader.position, nil))
