@@ -1,5 +1,6 @@
 internal import CSystem
 internal import Glibc
+internal import Reactor
 
 /// What a call hands on to the calls made in turn: for now, until when it is wanted.
 struct CallScope: Sendable {
@@ -76,13 +77,4 @@ public nonisolated(nonsending) func withDeadline<Result>(
         scope.deadline = min(scope.deadline ?? .max, time)
     }
     return try await CallScope.$current.withValue(scope, operation: operation)
-}
-
-extension Duration {
-    /// The whole duration in nanoseconds, cut to what 64 bits hold.
-    var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? (seconds < 0 ? .min : .max) : product + attoseconds / 1_000_000_000
-    }
 }

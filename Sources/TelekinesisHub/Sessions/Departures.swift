@@ -16,8 +16,7 @@ final class Departures: Sendable {
 
     /// Waits until all have ended or the time is over.
     func wait(_ time: Duration, on loop: EventLoop) async {
-        let nanoseconds = time.components.seconds * 1_000_000_000 + time.components.attoseconds / 1_000_000_000
-        let timer = loop.schedule(after: nanoseconds) { self.giveUp() }
+        let timer = loop.schedule(after: time.nanoseconds) { self.giveUp() }
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in
                 if state.awaited.isEmpty { return true }

@@ -20,7 +20,7 @@ extension Switchboard {
 
     /// Asks all nodes to finish and leave: first those that only call, then those that serve.
     func drain(grace: Duration, on loop: EventLoop) async {
-        let end = loop.now + UInt64(max(0, grace.components.seconds)) * 1_000_000_000
+        let end = loop.now + UInt64(max(0, grace.nanoseconds))
         // What waits here is sent again by its caller, to whatever hub it finds next.
         for entry in directory.withLock({ $0.names }).values {
             for call in entry.state.withLock({ $0.withWaiting { $0.removeAll() } }) { call.caller.sendAway(call) }
