@@ -151,7 +151,7 @@ import Testing
         let (provider, caller) = (try await hub.connect(), try await hub.connect())
         try await provider.publish(Counter(on: provider), as: "demo/counter")
         let counter = try await caller.resolve("demo/counter", as: Counter.self)
-        for _ in 1...20 {
+        for _ in 1...5 {
             try await eventually { caller.isConnected }
             caller.session.state.withLock { $0.phase.link }?.close(TelekinesisError(.protocolViolation, "the test says so"))
             do {

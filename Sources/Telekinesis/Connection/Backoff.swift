@@ -17,6 +17,9 @@ struct Backoff: Sendable {
         return UInt64.random(in: next / 2...next, using: &generator)
     }
 
-    /// A connection stood: start small again.
-    mutating func succeeded() { next = first }
+    /// A connection has ended that stood for so long. After a long one, start small again; a hub that drops whom it has just let in is to be
+    /// left alone all the longer.
+    mutating func stood(for time: UInt64) {
+        if time >= longest { next = first }
+    }
 }

@@ -75,15 +75,17 @@ final class Connector: Sendable {
     private static func keepConnected(_ session: NodeSession, _ address: HubAddress) async {
         var backoff = Backoff()
         var generator = SystemRandomNumberGenerator()
+        var opened = session.loop.now
         while !Task.isCancelled {
             let reason = await session.linkEnd()
+            backoff.stood(for: session.loop.now - opened)
             guard !Task.isCancelled else { return }
             session.configuration.logger.warning("the connection to the hub was lost", ["reason": reason.message])
             while !Task.isCancelled {
                 guard (try? await sleep(backoff.delay(using: &generator), on: session.loop)) != nil else { return }
                 do {
                     try await connect(session, address)
-                    backoff.succeeded()
+                    opened = session.loop.now
                     // As loud as the loss: who read of that wants to know that it is over.
                     session.configuration.logger.warning("connected to the hub again")
                     break

@@ -185,15 +185,17 @@ extension NodeSession {
         }
         guard mine else { return }
         while true {
-            let (call, link) = state.withLock { state -> (OutgoingCall?, (any FrameLink)?) in
+            let (call, link, waiting) = state.withLock { state -> (OutgoingCall?, (any FrameLink)?, ArraySlice<OutgoingCall>) in
                 guard case .open(let link) = state.phase else {
-                    for call in state.order.remove(address) where (try? state.pending.update(call.id) { $0.wasSent = false }) != nil {
+                    let waiting = state.order.remove(address)
+                    for call in waiting where (try? state.pending.update(call.id) { $0.wasSent = false }) != nil {
                         state.held.append(call.mayWait)
                     }
-                    return (nil, nil)
+                    return (nil, nil, waiting)
                 }
-                return (state.order.next(address), link)
+                return (state.order.next(address), link, [])
             }
+            withExtendedLifetime(waiting) {}
             guard let call = call.map(refreshed), let link else { return }
             let isWanted = state.withLock { state in
                 if (try? state.pending.update(call.id) { $0.leaves(for: call.peer) }) != nil { return true }
@@ -345,14 +347,18 @@ extension NodeSession {
 
     private func stopRemotely(_ id: CallID, _ entry: PendingCalls.Entry) {
         abandonUpload(id)
-        guard entry.wasSent else { return state.withLock { $0.forgetEndedCalls() } }
+        guard entry.wasSent else {
+            let ended = state.withLock { $0.held.count > max(64, 2 * $0.pending.count) ? $0.takeEnded() : [] }
+            return withExtendedLifetime(ended) {}
+        }
         guard let link = state.withLock({ $0.phase.link }) else { return }
         link.send(FrameWriter.frame(.cancel, peer: entry.peer, call: id))
     }
 
     // MARK: Deadlines
 
-    private func scheduleDeadline(_ deadline: UInt64) {
+    /// Sees to it that late calls are looked for at that time.
+    func scheduleDeadline(_ deadline: UInt64) {
         guard deadline != .max else { return }
         let now = loop.now
         let timer = loop.schedule(after: Int64(deadline > now ? deadline - now : 0)) { self.deadlineHasCome() }

@@ -67,14 +67,17 @@ extension NodeSession {
     /// The hub has taken the node in: names are bound and published anew, then what waited goes, then the session is open.
     private func opened(_ welcome: Welcome, on link: any FrameLink) {
         (link as? Link)?.open()
-        let routes = state.withLock { state -> [NameRoute] in
+        let routes = state.withLock { state -> [NameRoute]? in
+            // The node may have been closed meanwhile.
+            guard case .shakingHands(let current, _) = state.phase, current === link else { return nil }
+            isLetIn.store(true, ordering: .relaxed)
             state.nodeID = NodeID(rawValue: welcome.node)
             state.ticket = welcome.ticket ?? state.ticket
             state.phase = .opening(link)
             isDraining.store(false, ordering: .relaxed)
             return state.routes.live
         }
-        incoming.linkOpened(link, maximumCalls: configuration.maximumCalls)
+        guard let routes else { return }
         for route in routes { rebind(route, on: link) }
         for publication in publications.all { republish(publication, on: link) }
         while true {
@@ -108,7 +111,7 @@ extension NodeSession {
             guard let error = result.failure, publications.contains(publication) else { return }
             configuration.logger.warning(
                 "a name could not be published again", ["name": publication.name.description, "error": "\(error)"])
-            guard error.code == .nameTaken || error.code == .overloaded else { return }
+            guard [.nameTaken, .overloaded, .deadlineExceeded].contains(error.code) else { return }
             _ = loop.schedule(after: 2_000_000_000) { [weak self] in
                 guard let self, let link = state.withLock({ $0.phase.link }), publications.contains(publication) else { return }
                 republish(publication, on: link)
@@ -126,10 +129,11 @@ extension NodeSession {
         let now = loop.now
         let deadline = now + CallScope.defaultDeadline
         let call = OutgoingCall(id: id, target: ControlCall.target, flags: [], deadline: deadline, frame: frame, now: now)
-        state.withLock { state in
-            _ = state.pending.insert(
+        let timerIsDue = state.withLock { state in
+            state.pending.insert(
                 id, .init(completion: .callback(completion), peer: .hub, deadline: deadline, deadlineWasChosen: false, wasSent: true))
         }
+        if timerIsDue { scheduleDeadline(deadline) }
         transmit(call, on: link)
     }
 }

@@ -43,15 +43,21 @@ final class NodeSession: FrameReceiver {
 
         /// Takes out the calls that end with their link.
         mutating func takeLost() -> [(id: CallID, entry: PendingCalls.Entry)] {
-            guard isLeaving else { return pending.removeAll { $0.wasSent } }
-            held = []
-            return pending.removeAll { _ in true }
+            isLeaving ? pending.removeAll { _ in true } : pending.removeAll { $0.wasSent }
         }
 
-        /// Calls that ended while they waited for a connection need not be kept.
-        mutating func forgetEndedCalls() {
-            guard held.count > max(64, 2 * pending.count) else { return }
-            held = held.filter { pending.contains($0.id) }
+        /// Takes out the calls that wait for a connection. They are to be let go outside of the lock: with the last call that knows it a
+        /// name's route ends, and comes here to give itself back.
+        mutating func takeHeld() -> [OutgoingCall] {
+            defer { held = [] }
+            return held
+        }
+
+        /// Takes out those that have ended while they waited, to be let go in the same way.
+        mutating func takeEnded() -> [OutgoingCall] {
+            let all = takeHeld()
+            held = all.filter { pending.contains($0.id) }
+            return all
         }
     }
 
@@ -61,6 +67,8 @@ final class NodeSession: FrameReceiver {
     let publications = Publications()
     let state = Mutex(State())
     let nextCall = Atomic<CallID>(1)
+    /// The hub has shown who it is and has let this node in: until then it has no say.
+    let isLetIn = Atomic<Bool>(false)
     /// The hub has asked the current connection to end.
     let isDraining = Atomic<Bool>(false)
 
@@ -74,6 +82,10 @@ final class NodeSession: FrameReceiver {
 
     func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
         switch frame.type {
+        case .hello, .welcome: try shakeHands(frame, on: link)
+        case .bye: throw try byeReceived(frame, on: link)
+        case _ where !isLetIn.load(ordering: .relaxed):
+            throw TelekinesisError(.protocolViolation, "the hub sent an unexpected frame during the handshake")
         case .call: incoming.call(frame, on: link)
         case .reply: try reply(frame, on: link)
         case .cancel: incoming.cancel(frame, on: link)
@@ -90,13 +102,10 @@ final class NodeSession: FrameReceiver {
                 creditForArguments(frame)
             }
         case .release: incoming.release(frame)
-        case .peer: incoming.introduce(frame)
         case .gone: peerHasGone(frame.peer)
         case .drain: drain(link)
-        case .hello, .welcome: try shakeHands(frame, on: link)
-        case .bye: throw try byeReceived(frame, on: link)
         case .proof: throw TelekinesisError(.protocolViolation, "only a node sends a proof")
-        case .end, .note, .share, .settled, .ping, .pong, nil: break
+        case .peer, .end, .note, .share, .settled, .ping, .pong, nil: break
         }
     }
 
@@ -132,12 +141,12 @@ final class NodeSession: FrameReceiver {
 
     /// Says goodbye on a draining link once nothing is under way in either direction.
     func leaveIfDrained() {
-        let link = state.withLock { state -> (any FrameLink)? in
-            guard case .draining(let link) = state.phase else { return nil }
-            state.held = state.held.filter { state.pending.contains($0.id) }
-            guard state.pending.count == state.held.count, incoming.isIdle else { return nil }
-            return link
+        let (link, ended) = state.withLock { state -> ((any FrameLink)?, [OutgoingCall]) in
+            guard case .draining(let link) = state.phase else { return (nil, []) }
+            let ended = state.takeEnded()
+            return (state.pending.count == state.held.count && incoming.isIdle ? link : nil, ended)
         }
+        withExtendedLifetime(ended) {}
         link?.close(TelekinesisError(.draining, "the hub asked this connection to end"))
     }
 
@@ -148,6 +157,9 @@ final class NodeSession: FrameReceiver {
         var lost: [(id: CallID, entry: PendingCalls.Entry)] = []
         var opened: CheckedContinuation<Void, any Error>?
         var linkEnded: CheckedContinuation<TelekinesisError, Never>?
+        /// What is let go outside of the lock.
+        var uploads: [CallID: Upload] = [:]
+        var held: [OutgoingCall] = []
     }
 
     func ended(_ link: any FrameLink, _ reason: TelekinesisError) {
@@ -158,13 +170,15 @@ final class NodeSession: FrameReceiver {
             case .connecting, .stopped: break
             }
             if case .stopped = state.phase {} else { state.phase = .connecting }
+            isLetIn.store(false, ordering: .relaxed)
             state.lastEnd = reason
-            state.uploads = [:]
             let held = Set(state.held.map(\.id))
             state.held += state.order.removeAll().filter { !held.contains($0.id) }.map(\.mayWait)
             for call in state.held { _ = try? state.pending.update(call.id) { $0.wasSent = false } }
+            defer { state.uploads = [:] }
             return End(
-                lost: state.takeLost(), opened: state.opened.take(), linkEnded: state.linkEnded.take())
+                lost: state.takeLost(), opened: state.opened.take(), linkEnded: state.linkEnded.take(), uploads: state.uploads,
+                held: state.isLeaving ? state.takeHeld() : state.takeEnded())
         }
         incoming.linkEnded()
         let error = TelekinesisError(.disconnected, "the connection to the hub was lost: \(reason.message)", ran: .maybe, cause: reason)
@@ -175,11 +189,11 @@ final class NodeSession: FrameReceiver {
 
     /// From now on no call waits for another connection.
     func leave() {
-        let waiting = state.withLock { state -> [(id: CallID, entry: PendingCalls.Entry)] in
+        let (waiting, held) = state.withLock { state in
             state.isLeaving = true
-            state.held = []
-            return state.pending.removeAll { !$0.wasSent }
+            return (state.pending.removeAll { !$0.wasSent }, state.takeHeld())
         }
+        withExtendedLifetime(held) {}
         for (_, entry) in waiting { entry.completion.resume(.failure(Self.isLeaving)) }
     }
 
@@ -187,17 +201,17 @@ final class NodeSession: FrameReceiver {
 
     /// Ends the session for good. Everything that waits fails.
     func stop(_ reason: TelekinesisError) {
-        let (link, waiting) = state.withLock { state -> ((any FrameLink)?, [(id: CallID, entry: PendingCalls.Entry)]) in
+        let (link, waiting, held) = state.withLock { state in
             let link: (any FrameLink)? =
                 switch state.phase {
                 case .shakingHands(let link, _), .opening(let link), .open(let link), .draining(let link): link
                 case .connecting, .stopped: nil
                 }
             state.phase = .stopped(reason)
-            state.held = []
             state.deadlineTimer?.timer.cancel()
-            return (link, state.pending.removeAll { _ in true })
+            return (link, state.pending.removeAll { _ in true }, state.takeHeld())
         }
+        withExtendedLifetime(held) {}
         link?.close(reason)
         for (_, entry) in waiting {
             var error = reason

@@ -111,13 +111,14 @@ final class Worker: Sendable {
         if isCancelled { task.cancel() }
     }
 
-    /// The call that the worker executes was cancelled: so is the task, and the worker takes no further call.
-    func cancel() {
-        let task = state.withLock { state in
+    /// The call that the worker executes was cancelled: the worker takes no further call.
+    ///
+    /// - Returns: its task, to be cancelled.
+    func retire() -> Task<Void, Never>? {
+        state.withLock { state in
             state.isCancelled = true
             return state.task
         }
-        task?.cancel()
     }
 
     /// A call of it was cancelled.

@@ -147,11 +147,12 @@ final class IncomingCall: Sendable {
 
     /// The caller no longer waits.
     func cancel() {
-        let worker = control.withLock { control in
+        let task = control.withLock { control in
             control.isCancelled = true
-            return control.worker
+            // Under the lock: as long as this call is the worker's, the worker has not asked yet whether it may take another.
+            return control.worker?.retire()
         }
-        worker?.cancel()
+        task?.cancel()
     }
 }
 

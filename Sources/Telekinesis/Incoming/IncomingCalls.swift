@@ -13,7 +13,6 @@ final class IncomingCalls: Sendable {
         var uploadedBytes = 0
         /// Results that leave in parts.
         var downloads: [IncomingCall.ID: Download] = [:]
-        var peers: [NodeID: Principal] = [:]
         /// Told whenever the last call has its answer.
         var onIdle: (@Sendable () -> Void)?
         /// Told the next time, once.
@@ -24,6 +23,11 @@ final class IncomingCalls: Sendable {
         var isIdle: Bool { running.isEmpty && downloads.isEmpty && uploads.isEmpty }
 
         var hasIdleWaiters: Bool { onIdle != nil || !idleWaiters.isEmpty }
+
+        /// Bytes of large results that one caller has not taken yet.
+        func resultBytes(of caller: NodeID) -> Int {
+            downloads.reduce(0) { $0 + ($1.key.source == caller ? $1.value.transfer.size : 0) }
+        }
 
         mutating func removeUpload(_ id: IncomingCall.ID) -> Bool {
             guard let upload = uploads.removeValue(forKey: id) else { return false }
@@ -205,7 +209,12 @@ final class IncomingCalls: Sendable {
         var flags = flags
         let size = min(reply.count, FrameHead.size + FrameHead.maximumBody)
         let isLarge = size < reply.count
-        if isLarge { flags.insert(.more) }
+        if isLarge {
+            guard state.withLock({ $0.resultBytes(of: id.source) <= configuration.maximumPartialBytes }) else {
+                return refuse(id, Self.resultsWait, on: link)
+            }
+            flags.insert(.more)
+        }
         reply.withUnsafeMutableBytes { memory in
             FrameWriter.reply(
                 over: UnsafeMutableRawBufferPointer(rebasing: memory[..<size]), flags: flags, peer: id.source, call: id.call)
@@ -229,6 +238,9 @@ final class IncomingCalls: Sendable {
         }
         pump(id)
     }
+
+    private static let resultsWait = TelekinesisError(
+        .overloaded, "large results of earlier calls wait for this caller to take them: it must read faster", ran: .yes)
 
     private func pump(_ id: IncomingCall.ID) {
         let mine = state.withLock { state -> Bool in
@@ -335,19 +347,11 @@ final class IncomingCalls: Sendable {
 
     // MARK: Peers
 
-    func introduce(_ frame: Frame) {
-        guard let principal = try? Handshake.decode(Principal.self, from: frame) else { return }
-        state.withLock { $0.peers[frame.peer] = principal }
-    }
-
     func release(_ frame: Frame) { registry.release(frame.key, by: frame.peer) }
 
     /// A caller has gone: what it waits for is cancelled, what it made is released.
     func peerHasGone(_ peer: NodeID) {
-        let calls = state.withLock { state -> [IncomingCall] in
-            state.peers[peer] = nil
-            return state.running.values { _, call in call.id.source == peer }
-        }
+        let calls = state.withLock { $0.running.values { _, call in call.id.source == peer } }
         for call in calls { call.cancel() }
         state.withLock { state in
             for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
@@ -357,14 +361,9 @@ final class IncomingCalls: Sendable {
         noteIdle()
     }
 
-    func linkOpened(_ link: any FrameLink, maximumCalls: Int) {}
-
     /// The connection is gone, and with it every caller.
     func linkEnded() {
-        let calls = state.withLock { state -> [IncomingCall] in
-            state.peers = [:]
-            return state.running.values { _, _ in true }
-        }
+        let calls = state.withLock { $0.running.values { _, _ in true } }
         for call in calls { call.cancel() }
         state.withLock { state in
             state.downloads = [:]

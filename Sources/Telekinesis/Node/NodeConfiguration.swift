@@ -9,7 +9,8 @@ public struct NodeConfiguration: Sendable {
     public var credentials: [any Credential] = [OpenAccess()]
     /// The longest argument list or result that is taken, in bytes, assembled.
     public var maximumValue = 16 * 1024 * 1024
-    /// The bytes of arguments that may be under way to this node at once, not yet whole.
+    /// The bytes of arguments that may be under way to this node at once, not yet whole. Above the same number, large results that one
+    /// caller has not taken yet keep it from getting more.
     public var maximumPartialBytes = 64 * 1024 * 1024
     /// Calls of this node that may await their answers at once.
     public var maximumCalls = 10_000

@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import TelekinesisProtocol
 
 /// A name that proxies use, and the handle under which calls name it towards the hub.
@@ -7,6 +8,8 @@ internal import TelekinesisProtocol
 final class NameRoute: Sendable {
     let name: ServiceName
     let handle: UInt32
+    /// The request to bind the handle has been sent.
+    let isBound = Atomic<Bool>(false)
     private let session: NodeSession
 
     init(name: ServiceName, handle: UInt32, session: NodeSession) {

@@ -119,7 +119,7 @@ extension Node {
     /// Binds a name to a handle and waits for the hub's word about it.
     private func bind(_ name: String, waitingUpTo patience: Duration = .zero) async throws -> (route: NameRoute, kind: ServiceKind) {
         let name = try ServiceName(name)
-        let (route, _) = session.route(name)
+        let route = session.route(name)
         let request = ResolveRequest(name: name, route: route.handle, wait: patience > .zero)
         let answer: ResolveAnswer
         do {
@@ -131,6 +131,7 @@ extension Node {
         } catch let error as TelekinesisError where error.code == .deadlineExceeded && patience > .zero {
             throw TelekinesisError(.noProvider, "nobody has published “\(name)” within \(patience)", ran: .no, cause: error)
         }
+        route.isBound.store(true, ordering: .releasing)
         return (route, answer.kind)
     }
 }
@@ -140,12 +141,9 @@ extension ServiceKind {
 }
 
 extension NodeSession {
-    /// The route of a name, and whether it is new and must be bound.
-    func route(_ name: ServiceName) -> (route: NameRoute, isNew: Bool) {
-        state.withLock { state in
-            if let known = state.routes.find(name) { return (known, false) }
-            return (state.routes.insert(name, session: self), true)
-        }
+    /// The route of a name, which may still have to be bound.
+    func route(_ name: ServiceName) -> NameRoute {
+        state.withLock { $0.routes.find(name) ?? $0.routes.insert(name, session: self) }
     }
 
     /// The last proxy of a name has gone.

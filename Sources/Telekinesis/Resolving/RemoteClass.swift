@@ -39,11 +39,12 @@ extension NodeSession {
         let instance = RemoteInstance(key: key, session: self)
         let target = ActorTarget(.object(key), .remote, lease: instance)
         instance.target.withLock { $0.target = target }
-        let (route, isNew) = route(name)
-        if isNew {
-            // The handle is bound by a word of its own in front of the construction: nothing waits for the answer.
+        let route = route(name)
+        if !route.isBound.load(ordering: .acquiring) {
+            // The handle is bound by a word of its own in front of the construction: nothing waits for the answer. Two tasks may both say it.
             let bind = try ControlCall.frame(HubService.resolve, ResolveRequest(name: name, route: route.handle, wait: false))
             start(bind, to: ControlCall.target) { _ in }
+            route.isBound.store(true, ordering: .releasing)
         }
         let frame = encoder.frame(selector: ObjectService.create, signature: 0, resultKey: key)
         start(frame, to: ActorTarget(.name(name.description), .route(route)), flags: .resultKey) { instance.settled($0) }

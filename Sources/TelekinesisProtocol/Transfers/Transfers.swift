@@ -14,6 +14,9 @@ public struct OutgoingTransfer: Sendable {
         credit = Self.initialCredit
     }
 
+    /// Bytes of the whole value, which are kept until all have been taken.
+    public var size: Int { bytes.count }
+
     /// Whether all has been taken.
     public var isFinished: Bool { offset == bytes.count }
 

@@ -1,0 +1,140 @@
+import MessagePack
+import Reactor
+import Synchronization
+import TelekinesisLink
+import TelekinesisProtocol
+
+@testable import Telekinesis
+
+/// A hub reduced to its frames: it takes a node in, and otherwise says what a test wants.
+final class ScriptedHub: HubEndpoint {
+    struct State {
+        var link: LocalLink?
+        var heard: [[UInt8]] = []
+        var joins = 0
+        /// What is said in answer to a hello in place of the handshake.
+        var greeting: [[UInt8]]?
+    }
+
+    let eventLoops: EventLoopGroup
+    private let state = Mutex(State())
+
+    init() throws { eventLoops = try EventLoopGroup(loops: 1) }
+
+    func join() throws(TelekinesisError) -> LocalLink {
+        let (near, far) = LocalLink.pair()
+        far.start(Ear(self))
+        state.withLock { state in
+            state.link = far
+            state.joins += 1
+        }
+        return near
+    }
+
+    /// The next node that comes hears these frames in place of an answer to its hello.
+    func greetNext(with frames: [[UInt8]]) { state.withLock { $0.greeting = frames } }
+
+    var joins: Int { state.withLock { $0.joins } }
+
+    func send(_ frame: [UInt8]) { state.withLock { $0.link }?.send(frame) }
+
+    func cut() { state.withLock { $0.link }?.close(TelekinesisError(.disconnected, "the test cuts the connection")) }
+
+    /// The frames of one type that were heard since the last time; the others are forgotten.
+    func take(_ type: FrameType) -> [HeardFrame] {
+        state.withLock { state in
+            defer { state.heard = [] }
+            return state.heard.map(HeardFrame.init).filter { $0.type == type }
+        }
+    }
+
+    fileprivate func heard(_ frame: Frame) -> [[UInt8]]? {
+        state.withLock { state in
+            if frame.type == .hello, let greeting = state.greeting.take() { return greeting }
+            state.heard.append([UInt8](frame.bytes))
+            return nil
+        }
+    }
+}
+
+/// The hub's end of one link.
+private final class Ear: FrameReceiver {
+    private let hub: ScriptedHub
+    private let handshake: Mutex<HubHandshake?>
+
+    init(_ hub: ScriptedHub) {
+        self.hub = hub
+        handshake = Mutex(HubHandshake(agent: "test", nonce: [UInt8](repeating: 7, count: 32), method: "open"))
+    }
+
+    func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+        if let greeting = hub.heard(frame) { return greeting.forEach { link.send($0) } }
+        do {
+            let action = try handshake.withLock { try $0?.receive(frame) }
+            switch action {
+            case nil: answerControl(frame, on: link)
+            case .send(let hello): link.send(hello)
+            case .authenticate:
+                handshake.withLock { $0 = nil }
+                let welcome = Welcome(
+                    node: NodeID(rawValue: 5), principal: .anonymous, ticket: nil, epoch: 1, proof: [], pingInterval: 15, maximumCalls: 100)
+                link.send(try Handshake.frame(.welcome, welcome))
+            }
+        } catch {
+            throw error as? TelekinesisError ?? TelekinesisError(.internalError, "\(error)")
+        }
+    }
+
+    /// Every name can be published, and stands for an object.
+    private func answerControl(_ frame: Frame, on link: any FrameLink) {
+        guard frame.type == .call, frame.peer == .hub, !CallFlags(rawValue: frame.flags).contains(.route), frame.key == .control else {
+            return
+        }
+        let isResolve = (try? CallBody(parsing: frame.body, flags: []))?.selector == HubService.resolve.rawValue
+        let answer = ResolveAnswer(kind: .object, sharing: .shared, provider: nil)
+        let value = isResolve ? try? MessagePackEncoder().encode(answer) : [0xc0]
+        link.send(FrameWriter.frame(.reply, call: frame.call, body: [0] + (value ?? [])))
+    }
+
+    func ended(_ link: any FrameLink, _ reason: TelekinesisError) {}
+}
+
+/// A frame that arrived, kept.
+struct HeardFrame {
+    let bytes: [UInt8]
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    private func read<Result>(_ body: (Frame) -> Result) -> Result? {
+        bytes.withUnsafeBytes { memory in (try? Frame(checking: memory)).map(body) }
+    }
+
+    var type: FrameType? { read { $0.type } ?? nil }
+    var call: CallID { read { $0.call } ?? 0 }
+    var body: [UInt8] { read { [UInt8]($0.body) } ?? [] }
+    var callFlags: CallFlags { CallFlags(rawValue: read { $0.flags } ?? 0) }
+    var replyFlags: ReplyFlags { ReplyFlags(rawValue: read { $0.flags } ?? 0) }
+    /// The method that a call names.
+    var selector: UInt64? { try? CallBody(parsing: body, flags: callFlags.subtracting(.more)).selector }
+
+    /// The argument of a call of the hub's own methods.
+    func argument<Argument: Decodable>(_: Argument.Type = Argument.self) throws -> Argument {
+        try MessagePackDecoder().decode(Argument.self, from: [UInt8](body.dropFirst(CallBody.fixedSize)))
+    }
+
+    /// The error in a reply.
+    var error: TelekinesisError? {
+        guard type == .reply, replyFlags.contains(.isError) else { return nil }
+        return try? MessagePackDecoder().decode(WireError.self, from: [UInt8](body.dropFirst())).error(ran: replyFlags.ran ?? .maybe)
+    }
+}
+
+extension Node {
+    /// A node at a hub that a test plays.
+    static func connect(_ hub: ScriptedHub, _ change: (inout NodeConfiguration) -> Void = { _ in }) async throws -> Node {
+        var configuration = NodeConfiguration()
+        configuration.logger = .silent
+        change(&configuration)
+        return try await connect(to: hub, configuration: configuration)
+    }
+}
