@@ -151,6 +151,17 @@ struct Trio {
         #expect(error.message.contains("increment(by: Int)"))
     }
 
+    @Test func wordsSpellStructuresInJSON() async throws {
+        let trio = try await Trio()
+        try await trio.provider.publish(function: "sum") { (values: [Int]) in values.reduce(0, +) }
+        try await trio.provider.publish(function: "or") { (value: Int?, other: Int) in value ?? other }
+        #expect(try await trio.caller.call("sum", words: ["[1, 2, 3]"]) == [6])
+        #expect(try await trio.caller.call("or", words: ["null", "4"]) == [4])
+        #expect(try await trio.caller.call("or", words: ["5", "4"]) == [5])
+        let error = try await #require(throws: TelekinesisError.self) { try await trio.caller.call("sum", words: ["[1, true]"]) }
+        #expect(error.code == .badArguments && error.ran == .no)
+    }
+
     @Test func serviceDescribesItself() async throws {
         let trio = try await Trio()
         try await trio.provider.publish(Counter(on: trio.provider), as: "demo/counter")

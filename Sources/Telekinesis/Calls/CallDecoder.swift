@@ -1,4 +1,5 @@
 public import Distributed
+internal import JSONText
 internal import MessagePack
 internal import TelekinesisProtocol
 
@@ -28,9 +29,24 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
         guard decodedCount < argumentCount else {
             throw Refusal(.badArguments, "too few arguments: number \(decodedCount + 1), of type \(Argument.self), is missing")
         }
-        let argument = try decoder.decode(Argument.self, from: &reader)
+        let argument: Argument = decoder.origin == .words ? try decodeWord() : try decoder.decode(Argument.self, from: &reader)
         decodedCount += 1
         return argument
+    }
+
+    /// An argument that somebody typed. What no single word can spell, a structure, an array or `null`, is written in JSON.
+    private mutating func decodeWord<Argument: Codable>() throws -> Argument {
+        let start = reader
+        do {
+            return try decoder.decode(Argument.self, from: &reader)
+        } catch {
+            reader = start
+            let word = try reader.readString()
+            guard word.first == "{" || word.first == "[" || word == "null", let value = try? JSONText.toMessagePack(Array(word.utf8)) else {
+                throw error
+            }
+            return try MessagePackDecoder(origin: .json).decode(Argument.self, from: value)
+        }
     }
 
     /// The next argument of a function; when it does not fit, the function was not called.

@@ -6,7 +6,7 @@ enum CallCommand: Command {
         name: "call", summary: "Call a method and print its result.",
         details: """
             The provider, which knows the types, makes values of the arguments. Numbers, Booleans and text are written as they are, dates by
-            RFC 3339, bytes in base64. A published function is called without METHOD.
+            RFC 3339, bytes in base64, arrays and structures in JSON. A published function is called without METHOD.
             """,
         operands: [
             .init(name: "NAME", help: "A published object or function."),
