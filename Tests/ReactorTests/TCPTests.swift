@@ -91,7 +91,7 @@ import Testing
         var abrupt = linger(l_onoff: 1, l_linger: 0)
         setsockopt(socket, SOL_SOCKET, SO_LINGER, &abrupt, socklen_t(MemoryLayout<linger>.size))
         // The connection must have been accepted before it is reset.
-        while accepted.withLock({ $0 }) == nil { await Task.yield() }
+        while accepted.withLock({ $0 }) == nil { try await Task.sleep(for: .milliseconds(1)) }
         Glibc.close(socket)
         let peer = try #require(accepted.withLock { $0 })
         guard case .failed(let error) = await peer.end else {

@@ -12,7 +12,7 @@ import Testing
         try caller.resolve("a", route: 1)
         let id = caller.call(.route(1))
         async let drained: Void = hub.drain(grace: .seconds(20))
-        while caller.take(.drain).isEmpty { await Task.yield() }
+        while caller.take(.drain).isEmpty { try await Task.sleep(for: .milliseconds(1)) }
         #expect(throws: TelekinesisError.self) { try SimulatedNode(hub) }
         let heard = provider.take()
         #expect(!heard.contains { $0.type == .drain })
@@ -22,7 +22,7 @@ import Testing
         caller.call(.route(1))
         #expect(provider.take(.call).count == 1)
         caller.close()
-        while provider.take(.drain).isEmpty { await Task.yield() }
+        while provider.take(.drain).isEmpty { try await Task.sleep(for: .milliseconds(1)) }
         provider.close()
         await drained
         #expect(hub.statistics == HubStatistics())
@@ -37,7 +37,7 @@ import Testing
         var errors: [TelekinesisError] = []
         while errors.count < 2 {
             errors += [resolve, call].compactMap { caller.answer(to: $0)?.error }
-            await Task.yield()
+            try await Task.sleep(for: .milliseconds(1))
         }
         #expect(errors.allSatisfy { $0.code == .moved && $0.ran == .no })
         caller.close()
@@ -48,7 +48,7 @@ import Testing
         let hub = try await startHub()
         let (there, late) = (try SimulatedNode(hub), try SimulatedNode(silentAt: hub))
         async let drained: Void = hub.drain(grace: .seconds(20))
-        while there.take(.drain).isEmpty { await Task.yield() }
+        while there.take(.drain).isEmpty { try await Task.sleep(for: .milliseconds(1)) }
         try late.shakeHands()
         #expect(late.take(.drain).count == 1)
         late.close()
@@ -61,7 +61,7 @@ import Testing
         let hub = try await startHub(EventLoopGroup(loops: 1, clock: .virtual(clock)))
         let node = try SimulatedNode(hub)
         async let drained: Void = hub.drain(grace: .seconds(30))
-        while node.take(.drain).isEmpty { await Task.yield() }
+        while node.take(.drain).isEmpty { try await Task.sleep(for: .milliseconds(1)) }
         await clock.advance(by: 29_000_000_000)
         #expect(node.end == nil)
         await clock.advance(by: 1_000_000_000)

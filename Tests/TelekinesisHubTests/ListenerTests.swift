@@ -28,12 +28,12 @@ import Testing
         #expect(caller.welcome?.principal == .anonymous)
         try caller.control(HubService.resolve, ResolveRequest(name: ServiceName("a"), route: 1, wait: false))
         caller.call(.route(1))
-        while caller.state.withLock({ $0.heard.filter { $0.type == .reply }.count }) < 2 { await Task.yield() }
+        while caller.state.withLock({ $0.heard.filter { $0.type == .reply }.count }) < 2 { try await Task.sleep(for: .milliseconds(1)) }
         #expect(caller.take(.reply).map(\.peer) == [.hub, provider.id])
         let statistics = hub.statistics
         #expect(statistics.sessions == 2 && statistics.openCalls == 0)
         caller.close()
-        while hub.statistics.sessions > 1 { await Task.yield() }
+        while hub.statistics.sessions > 1 { try await Task.sleep(for: .milliseconds(1)) }
         await hub.stop()
     }
 
@@ -43,7 +43,7 @@ import Testing
         let node = try await SimulatedNode.connected(to: try #require(hub.url), on: loops.next())
         try await node.welcomed()
         await hub.stop()
-        while node.end == nil { await Task.yield() }
+        while node.end == nil { try await Task.sleep(for: .milliseconds(1)) }
         await #expect(throws: TelekinesisError.self) { try await SimulatedNode.connected(to: hub.url ?? "", on: loops.next()) }
     }
 

@@ -76,7 +76,8 @@ public final class Node: Sendable {
     ) async throws -> Node {
         let node = Node(address, group: group, configuration: configuration)
         do {
-            try await node.connector.start(patience: patience)
+            // The handshake has to be done within seconds, however busy the caller's own threads are.
+            try await withTaskExecutorPreference(node.executor) { try await node.connector.start(patience: patience) }
         } catch {
             await node.close()
             throw error

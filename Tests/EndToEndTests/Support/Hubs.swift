@@ -59,7 +59,7 @@ func eventually(
             Issue.record("this did not come about within \(limit)", sourceLocation: location)
             throw CancellationError()
         }
-        await Task.yield()
+        try await Task.sleep(for: .milliseconds(1))
     }
 }
 

@@ -23,7 +23,7 @@ extension SimulatedNode {
     func welcomed() async throws {
         while welcome == nil {
             if let end { throw end }
-            await Task.yield()
+            try await Task.sleep(for: .milliseconds(1))
         }
     }
 }
