@@ -95,6 +95,22 @@ import Testing
         await stage.hub.stop()
     }
 
+    @Test func anInstanceMadeFromALargeArgumentCanBeCalledAtOnce() async throws {
+        let stage = try await Stage()
+        let (provider, watch) = (stage.provider, stage.watch)
+        try await provider.publish(class: "demo/Large") { (bytes: [UInt8]) in Probe(on: provider, watch) }
+        for size in [300_000, 3_000_000] {
+            let probe = try stage.caller.class("demo/Large", of: Probe.self)([UInt8](repeating: 1, count: size))
+            try await probe.add(1)
+        }
+        // A construction that is too large fails the calls, by the name of the limit.
+        let tooLarge = try stage.caller.class("demo/Large", of: Probe.self)([UInt8](repeating: 1, count: 20_000_000))
+        let error = try await failure { try await tooLarge.add(1) }
+        #expect(error.code == .tooLarge && error.message.contains("maximumValue"))
+        try await eventually { watch.alive == 0 }
+        await stage.hub.stop()
+    }
+
     @Test func aConstructionThatIsGivenUpLeavesNothing() async throws {
         let stage = try await Stage()
         let gate = Gate()

@@ -85,9 +85,7 @@ import Testing
     @Test func aCutFailsWhatWasUnderWayAndIsMended() async throws {
         let hub = try await startHub()
         let way = try CuttableHub(hub)
-        var silent = NodeConfiguration()
-        silent.logger = .silent
-        let caller = try await Node.connect(to: way, configuration: silent)
+        let caller = try await way.connect()
         let provider = try await hub.connect()
         let watch = Watch()
         try await provider.publish(Probe(on: provider, watch), as: "demo/probe")
@@ -114,9 +112,7 @@ import Testing
     @Test func aProviderThatIsCutOffPublishesAgain() async throws {
         let hub = try await startHub()
         let way = try CuttableHub(hub)
-        var silent = NodeConfiguration()
-        silent.logger = .silent
-        let provider = try await Node.connect(to: way, configuration: silent)
+        let provider = try await way.connect()
         let caller = try await hub.connect()
         try await provider.publish(Counter(initialValue: 1, on: provider), as: "demo/counter")
         let counter = try await caller.resolve("demo/counter", as: Counter.self)
@@ -131,9 +127,7 @@ import Testing
     @Test func attemptsToReconnectBecomeRarer() async throws {
         let hub = try await startHub()
         let way = try CuttableHub(hub)
-        var silent = NodeConfiguration()
-        silent.logger = .silent
-        let node = try await Node.connect(to: way, configuration: silent)
+        let node = try await way.connect()
         way.lead(to: nil)
         way.line?.cut()
         // 25 to 50 ms, 50 to 100, 100 to 200: three attempts take 175 ms at least.

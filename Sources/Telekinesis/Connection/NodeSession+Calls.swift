@@ -58,7 +58,7 @@ extension NodeSession {
             case .stopped(let reason): return (.fail(reason.code == .cancelled ? Self.closed : reason), false)
             case .open(let link):
                 guard state.pending.count < configuration.maximumCalls else { return (.fail(Self.tooManyCalls), false) }
-                if case .route = call.target.place { entry.repeatable = call }
+                if call.isForWhomTheHubChooses { entry.repeatable = call }
                 let timerIsDue = state.pending.insert(call.id, entry)
                 return (state.order.mustWait(call) ? .wait : .send(link), timerIsDue)
             default:
@@ -66,7 +66,7 @@ extension NodeSession {
                 guard state.pending.count < configuration.maximumCalls else { return (.fail(Self.tooManyCalls), false) }
                 entry.wasSent = false
                 let call = call.mayWait
-                if case .route = call.target.place { entry.repeatable = call }
+                if call.isForWhomTheHubChooses { entry.repeatable = call }
                 state.held.append(call)
                 return (.wait, state.pending.insert(call.id, entry))
             }

@@ -16,6 +16,15 @@ struct OutgoingCall: Sendable {
     /// found its place since.
     private(set) var peer = NodeID.hub
 
+    /// Whether the hub decides, or has decided, who gets it: whatever serves a name, or what was just made by way of one.
+    var isForWhomTheHubChooses: Bool {
+        switch target.place {
+        case .route: true
+        case .remote: peer == .hub && target !== ControlCall.target
+        case .local: false
+        }
+    }
+
     /// The call as it is made after a connection was lost: the provider, which may have lost its own, is given time to come back.
     var mayWait: OutgoingCall {
         guard case .route = target.place else { return self }

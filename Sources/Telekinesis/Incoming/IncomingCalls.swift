@@ -6,11 +6,12 @@ internal import TelekinesisProtocol
 
 /// The provider's side of a node: from the frame of a call to the dispatcher, and from the result to the frame of the reply.
 final class IncomingCalls: Sendable {
-    private struct State: ~Copyable {
+    struct State: ~Copyable {
         var running = PairTable<IncomingCall>()
-        /// Arguments that come in parts: the frame of the call, and the body so far.
-        var uploads: [IncomingCall.ID: (frame: [UInt8], transfer: IncomingTransfer)] = [:]
+        /// Calls whose arguments come in parts, and what is behind them.
+        var uploads: [IncomingCall.ID: ArrivingCall] = [:]
         var uploadedBytes = 0
+        var arrivals = Arrivals()
         /// Results that leave in parts.
         var downloads: [IncomingCall.ID: Download] = [:]
         /// Told whenever the last call has its answer.
@@ -28,15 +29,9 @@ final class IncomingCalls: Sendable {
         func resultBytes(of caller: NodeID) -> Int {
             downloads.reduce(0) { $0 + ($1.key.source == caller ? $1.value.transfer.size : 0) }
         }
-
-        mutating func removeUpload(_ id: IncomingCall.ID) -> Bool {
-            guard let upload = uploads.removeValue(forKey: id) else { return false }
-            uploadedBytes -= upload.transfer.bytes.count
-            return true
-        }
     }
 
-    private struct Download {
+    struct Download {
         var transfer: OutgoingTransfer
         let link: any FrameLink
         var isPumping = false
@@ -47,11 +42,11 @@ final class IncomingCalls: Sendable {
     /// How long to wait for room on the link, in nanoseconds.
     private static let pause: Int64 = 2_000_000
 
-    private let configuration: NodeConfiguration
+    let configuration: NodeConfiguration
     private let loop: EventLoop
     private let home: Dispatcher
     private let others = Mutex<[ObjectIdentifier: Dispatcher]>([:])
-    private let state = Mutex(State())
+    let state = Mutex(State())
     let registry: Registry
 
     init(loop: EventLoop, configuration: NodeConfiguration) {
@@ -68,44 +63,54 @@ final class IncomingCalls: Sendable {
     func call(_ frame: Frame, on link: any FrameLink) {
         let id = IncomingCall.ID(source: frame.peer, call: frame.call)
         if CallFlags(rawValue: frame.flags).contains(.more) {
-            begin(frame, id, on: link)
+            arrive(frame, id, on: link)
         } else {
             accept(frame, body: [UInt8](frame.body), id, on: link)
         }
     }
 
-    private func accept(_ frame: Frame, body: [UInt8], _ id: IncomingCall.ID, on link: any FrameLink) {
+    /// A call is whole.
+    ///
+    /// - Parameter arrived: what was noted of it while it came in parts.
+    func accept(_ frame: Frame, body: [UInt8], _ id: IncomingCall.ID, arrived: ArrivingCall? = nil, on link: any FrameLink) {
         do throws(TelekinesisError) {
             let flags = CallFlags(rawValue: frame.flags)
             let head = try CallBody(parsing: body, flags: flags)
             let deadline = frame.remaining == .max ? nil : CallScope.now + UInt64(frame.remaining) * 1_000_000
             let key = frame.key
             while true {
-                if let callee = registry.ready(key) { return try begin(callee, head, body, id, deadline, on: link) }
+                if let callee = registry.ready(key) {
+                    return try begin(callee, head, body, id, deadline, key, arrived, on: link)
+                }
                 switch registry.callee(key) {
                 case .ready: continue
                 case .failed(let error): throw error
-                case .missing:
-                    throw TelekinesisError(
-                        .noSuchObject, "no object has the key \(key.redacted) here: it was released, or its process restarted")
+                case .missing: throw Self.noSuchObject(key)
                 case .pending:
                     let call = IncomingCall(
                         id: id, callee: nil, action: .call, head: head, body: body, deadline: deadline, link: link, owner: self)
-                    try admit(call)
+                    guard try admit(call, key, arrived) else { return }
                     if registry.wait(call, for: key) { return }
                     remove(call)
                 }
             }
         } catch {
-            var writer = ReplyWriter.start()
-            let flags = ReplyWriter.write(error, into: &writer)
-            answer(id, writer.bytes, flags, on: link)
+            if let arrived {
+                state.withLock { $0.arrivals.end(id.call, at: arrived.place, with: nil) }
+                if let key = arrived.created { registry.settle(key, .failure(error)) }
+            }
+            refuse(id, error, on: link)
         }
+    }
+
+    static func noSuchObject(_ key: ActorKey) -> TelekinesisError {
+        TelekinesisError(.noSuchObject, "no object has the key \(key.redacted) here: it was released, or its process restarted")
     }
 
     /// A call on something that is there.
     private func begin(
-        _ callee: Callee, _ head: CallBody, _ body: [UInt8], _ id: IncomingCall.ID, _ deadline: UInt64?, on link: any FrameLink
+        _ callee: Callee, _ head: CallBody, _ body: [UInt8], _ id: IncomingCall.ID, _ deadline: UInt64?, _ place: ActorKey,
+        _ arrived: ArrivingCall?, on link: any FrameLink
     ) throws(TelekinesisError) {
         var action = IncomingCall.Action.call
         switch head.selector {
@@ -118,17 +123,21 @@ final class IncomingCalls: Sendable {
                 throw TelekinesisError(
                     .noSuchMethod, "this name stands for a class: programs make instances of it with node.class(_:of:) and call those")
             }
-            try registry.begin(key, for: id.source, limit: configuration.maximumInstances)
+            if arrived?.created != key { try registry.begin(key, for: id.source, limit: configuration.maximumInstances) }
             action = .create(key)
         }
         let call = IncomingCall(
             id: id, callee: callee, action: action, head: head, body: body, deadline: deadline, link: link, owner: self)
-        try admit(call)
-        dispatcher.submit(call)
+        do throws(TelekinesisError) {
+            if try admit(call, place, arrived) { dispatcher.submit(call) }
+        } catch {
+            if case .create(let key) = action { registry.settle(key, .failure(error)) }
+            throw error
+        }
     }
 
     /// The dispatcher of the loop that brought the call: within one process the hub's loops bring calls to the node directly.
-    private var dispatcher: Dispatcher {
+    var dispatcher: Dispatcher {
         if loop.isCurrent { return home }
         guard let current = EventLoop.current else { return home }
         return others.withLock { others in
@@ -139,8 +148,12 @@ final class IncomingCalls: Sendable {
         }
     }
 
-    private func admit(_ call: IncomingCall) throws(TelekinesisError) {
+    /// Counts a call.
+    ///
+    /// - Returns: whether it may start now; `false` when it waits for its turn.
+    private func admit(_ call: IncomingCall, _ key: ActorKey, _ arrived: ArrivingCall?) throws(TelekinesisError) -> Bool {
         let waiting = call.charged?.inFlight.add(1, ordering: .relaxed).newValue ?? 0
+        var startsNow = true
         let problem = state.withLock { state -> TelekinesisError? in
             guard waiting <= configuration.maximumCallsPerObject, state.running.count < configuration.maximumIncomingCalls else {
                 return TelekinesisError(.overloaded, "too many calls wait for this object: try again later")
@@ -150,12 +163,19 @@ final class IncomingCalls: Sendable {
                 return TelekinesisError(.protocolViolation, "the call id \(call.id.call) is in use")
             }
             state.running[call.id.pair] = call
+            if let arrived {
+                state.arrivals.end(call.id.call, at: arrived.place, with: call)
+                startsNow = false
+            } else if !state.arrivals.isEmpty {
+                startsNow = !state.arrivals.hold(call, at: .init(source: call.id.source, key: key))
+            }
             return nil
         }
         if let problem {
             call.charged?.inFlight.subtract(1, ordering: .relaxed)
             throw problem
         }
+        return startsNow
     }
 
     private func remove(_ call: IncomingCall) {
@@ -168,7 +188,7 @@ final class IncomingCalls: Sendable {
     }
 
     /// Tells those who wait for it that nothing is under way, if that is so.
-    private func noteIdle() {
+    func noteIdle() {
         let (onIdle, waiters) = state.withLock { state -> ((@Sendable () -> Void)?, [Once]) in
             guard state.isIdle else { return (nil, []) }
             defer { state.idleWaiters = [] }
@@ -188,12 +208,9 @@ final class IncomingCalls: Sendable {
         let id = IncomingCall.ID(source: frame.peer, call: frame.call)
         // The call first: its result may be about to become a download.
         state.withLock { $0.running[id.pair] }?.cancel()
-        let wasUnderWay = state.withLock { state -> Bool in
-            let wasLeaving = state.downloads.removeValue(forKey: id) != nil
-            return state.removeUpload(id) || wasLeaving
-        }
+        let wasLeaving = state.withLock { $0.downloads.removeValue(forKey: id) != nil }
         // A cancelled call is answered too: its caller has given up, but the hub counts it until then.
-        if wasUnderWay {
+        if drop(id, Self.cancelled) || wasLeaving {
             refuse(id, Self.cancelled, on: link)
             noteIdle()
         }
@@ -281,65 +298,7 @@ final class IncomingCalls: Sendable {
         pump(id)
     }
 
-    // MARK: Large arguments
-
-    private func begin(_ frame: Frame, _ id: IncomingCall.ID, on link: any FrameLink) {
-        let transfer = IncomingTransfer([UInt8](frame.body), limit: configuration.maximumValue)
-        let head = [UInt8](frame.bytes.prefix(FrameType.call.headSize))
-        let fits = state.withLock { state -> Bool in
-            guard state.uploadedBytes + frame.body.count <= configuration.maximumPartialBytes, state.uploads[id] == nil,
-                state.uploads.count < configuration.maximumIncomingCalls
-            else { return false }
-            state.uploads[id] = (head, transfer)
-            state.uploadedBytes += frame.body.count
-            return true
-        }
-        if !fits { refuse(id, TelekinesisError(.overloaded, "too many large values are on their way to this provider"), on: link) }
-    }
-
-    func argumentsContinue(_ frame: Frame, on link: any FrameLink) {
-        enum Next { case grant(UInt32), complete([UInt8], [UInt8]), refuse(TelekinesisError), ignore }
-        let id = IncomingCall.ID(source: frame.peer, call: frame.call)
-        let isLast = ChannelFlags(rawValue: frame.flags).contains(.last)
-        let part = frame.body
-        let next = state.withLock { state -> Next in
-            guard var upload = state.uploads.removeValue(forKey: id) else { return .ignore }
-            let before = upload.transfer.bytes.count
-            do throws(TelekinesisError) {
-                guard state.uploadedBytes + part.count <= configuration.maximumPartialBytes else {
-                    throw TelekinesisError(.overloaded, "too many large values are on their way to this provider")
-                }
-                let granted = try upload.transfer.append(part)
-                guard isLast else {
-                    state.uploadedBytes += part.count
-                    state.uploads[id] = upload
-                    return .grant(granted)
-                }
-                state.uploadedBytes -= before
-                return .complete(upload.frame, upload.transfer.bytes)
-            } catch {
-                state.uploadedBytes -= before
-                return .refuse(error)
-            }
-        }
-        switch next {
-        case .ignore: break
-        case .grant(let amount):
-            if amount > 0 { link.send(FrameWriter.credit(flags: [], peer: id.source, call: id.call, amount: amount)) }
-        case .refuse(let error):
-            refuse(id, error, on: link)
-            noteIdle()
-        case .complete(var head, let body):
-            head.withUnsafeMutableBytes { head in
-                head.storeBytes(of: UInt32(head.count).littleEndian, as: UInt32.self)
-                guard let frame = try? Frame(checking: UnsafeRawBufferPointer(head)) else { return }
-                accept(frame, body: body, id, on: link)
-                noteIdle()
-            }
-        }
-    }
-
-    private func refuse(_ id: IncomingCall.ID, _ error: TelekinesisError, on link: any FrameLink) {
+    func refuse(_ id: IncomingCall.ID, _ error: TelekinesisError, on link: any FrameLink) {
         var writer = ReplyWriter.start()
         let flags = ReplyWriter.write(error, into: &writer)
         answer(id, writer.bytes, flags, on: link)
@@ -353,10 +312,11 @@ final class IncomingCalls: Sendable {
     func peerHasGone(_ peer: NodeID) {
         let calls = state.withLock { $0.running.values { _, call in call.id.source == peer } }
         for call in calls { call.cancel() }
-        state.withLock { state in
+        let arriving = state.withLock { state in
             for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
-            for id in state.uploads.keys.filter({ $0.source == peer }) { _ = state.removeUpload(id) }
+            return state.uploads.keys.filter { $0.source == peer }
         }
+        for id in arriving { drop(id, Self.cancelled) }
         registry.releaseAll(of: peer)
         noteIdle()
     }
@@ -365,11 +325,11 @@ final class IncomingCalls: Sendable {
     func linkEnded() {
         let calls = state.withLock { $0.running.values { _, _ in true } }
         for call in calls { call.cancel() }
-        state.withLock { state in
+        let arriving = state.withLock { state in
             state.downloads = [:]
-            state.uploads = [:]
-            state.uploadedBytes = 0
+            return Array(state.uploads.keys)
         }
+        for id in arriving { drop(id, Self.cancelled) }
         registry.releaseAllInstances()
         noteIdle()
     }
@@ -378,6 +338,9 @@ final class IncomingCalls: Sendable {
 
     /// From now on calls are refused as `moved`.
     func refuseCalls() { state.withLock { $0.isRefusing = true } }
+
+    /// Calls that run, large arguments that arrive, their bytes, and large results that leave.
+    var counts: [Int] { state.withLock { [$0.running.count, $0.uploads.count, $0.uploadedBytes, $0.downloads.count] } }
 
     /// Whether no call runs and no result is on its way.
     var isIdle: Bool { state.withLock { $0.isIdle } }

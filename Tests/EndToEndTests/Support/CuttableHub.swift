@@ -1,5 +1,6 @@
 import Reactor
 import Synchronization
+import Telekinesis
 import TelekinesisHub
 import TelekinesisLink
 import TelekinesisProtocol
@@ -9,7 +10,7 @@ final class CuttableHub: HubEndpoint {
     /// One connection: frames pass from the node to the hub and back.
     final class Line: FrameReceiver {
         private struct State {
-            var isHeld = false
+            var isHeld = (towardsHub: false, towardsNode: false)
             var kept: [(frame: [UInt8], towardsHub: Bool)] = []
         }
 
@@ -28,8 +29,9 @@ final class CuttableHub: HubEndpoint {
             let isTowardsHub = link === towardsNode
             let bytes = [UInt8](frame.bytes)
             let isHeld = state.withLock { state in
-                if state.isHeld { state.kept.append((bytes, isTowardsHub)) }
-                return state.isHeld
+                let isHeld = isTowardsHub ? state.isHeld.towardsHub : state.isHeld.towardsNode
+                if isHeld { state.kept.append((bytes, isTowardsHub)) }
+                return isHeld
             }
             if !isHeld { (isTowardsHub ? towardsHub : towardsNode).send(bytes) }
         }
@@ -38,13 +40,13 @@ final class CuttableHub: HubEndpoint {
             (link === towardsNode ? towardsHub : towardsNode).close(reason)
         }
 
-        /// Nothing passes from now on.
-        func hold() { state.withLock { $0.isHeld = true } }
+        /// From now on nothing passes in these directions.
+        func hold(towardsHub: Bool, towardsNode: Bool) { state.withLock { $0.isHeld = (towardsHub, towardsNode) } }
 
         /// What was held passes, and all that comes.
         func letGo() {
             let kept = state.withLock { state in
-                state.isHeld = false
+                state.isHeld = (false, false)
                 defer { state.kept = [] }
                 return state.kept
             }
@@ -64,9 +66,17 @@ final class CuttableHub: HubEndpoint {
     private let state: Mutex<State>
     let eventLoops: EventLoopGroup
 
-    init(_ hub: Hub) throws {
+    init(_ hub: Hub, clock: LoopClock = .monotonic) throws {
         state = Mutex(State(hub: hub))
-        eventLoops = try EventLoopGroup(loops: 1)
+        eventLoops = try EventLoopGroup(loops: 1, clock: clock)
+    }
+
+    /// A node behind this.
+    func connect(_ change: (inout NodeConfiguration) -> Void = { _ in }) async throws -> Node {
+        var configuration = NodeConfiguration()
+        configuration.logger = .silent
+        change(&configuration)
+        return try await Node.connect(to: self, configuration: configuration)
     }
 
     func join() throws(TelekinesisError) -> LocalLink {

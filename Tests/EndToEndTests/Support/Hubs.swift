@@ -49,6 +49,17 @@ extension Node {
     var isConnected: Bool { session.state.withLock { if case .open = $0.phase { true } else { false } } }
 }
 
+extension Node {
+    /// What is under way at this node: calls that await answers, large values that leave, calls that run or arrive, and their bytes.
+    var underWay: [Int] {
+        let incoming = session.incoming.counts
+        return session.state.withLock { [$0.pending.count, $0.uploads.count, $0.held.count] } + incoming
+    }
+
+    /// Whether nothing is.
+    var isIdle: Bool { underWay.allSatisfy { $0 == 0 } }
+}
+
 /// Waits for something that other threads bring about.
 func eventually(
     within limit: Duration = .seconds(10), _ location: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool

@@ -1,6 +1,6 @@
 import Distributed
 import Synchronization
-import Telekinesis
+@testable import Telekinesis
 
 /// An object with a method for each thing that a test wants to see.
 distributed actor Probe {
@@ -32,6 +32,9 @@ distributed actor Probe {
     distributed func sized(_ bytes: [UInt8], number: Int) { numbers.append(number) }
 
     distributed func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 7, count: count) }
+
+    /// Takes a moment.
+    distributed func pause() async { for _ in 0..<5 { await Task.yield() } }
 
     /// Runs until the test opens the gate.
     distributed func wait() async -> String {
@@ -65,6 +68,13 @@ distributed actor Probe {
     /// Calls another object, which never answers.
     distributed func hangElsewhere(_ name: String) async throws {
         try await actorSystem.resolve(name, as: Probe.self).hang()
+    }
+
+    /// Milliseconds until its caller, or the caller's caller, gives up.
+    distributed func timeLeft(by way: [String]) async throws -> Int {
+        if let next = way.first { return try await actorSystem.resolve(next, as: Probe.self).timeLeft(by: Array(way.dropFirst())) }
+        guard let deadline = CallScope.current.deadline else { return -1 }
+        return Int((deadline - CallScope.now) / 1_000_000)
     }
 
     distributed func generic<Value: Codable & Sendable>(_ value: Value) -> Value { value }
