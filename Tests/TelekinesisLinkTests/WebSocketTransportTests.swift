@@ -78,7 +78,7 @@ import WebSocket
         raw.send(upgrade())
         _ = await raw.next()
         let accepted = try #require(await server.accept())
-        raw.send([UInt8]((0..<(ControlBudget.perSecond + 1)).flatMap { _ in [0x89, 0x80, 0, 0, 0, 0] as [UInt8] }))
+        raw.send([UInt8]((0..<(10 * ControlBudget.perSecond)).flatMap { _ in [0x89, 0x80, 0, 0, 0, 0] as [UInt8] }))
         #expect(await accepted.next() == .closed(1008))
         _ = await raw.rest()
     }
