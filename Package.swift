@@ -87,6 +87,6 @@ let package = Package(
         tests("TelekinesisTests", ["Telekinesis", "TelekinesisProtocol", "MessagePack", "Reactor", "MethodFixtures"]),
         .testTarget(name: "NonsendingTests", swiftSettings: strict + [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]),
         tests("TelekinesisHubTests", ["TelekinesisHub", "TelekinesisLink", "TelekinesisProtocol", "MessagePack", "Reactor"]),
-        tests("EndToEndTests", ["Telekinesis", "TelekinesisHub", "TelekinesisLink", "TelekinesisProtocol", "Reactor"]),
+        tests("EndToEndTests", ["MessagePack", "Telekinesis", "TelekinesisHub", "TelekinesisLink", "TelekinesisProtocol", "Reactor"]),
     ]
 )

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 __thread void *tk_thread_slot_storage __attribute__((tls_model("initial-exec"))) = 0;
+__thread void *tk_coding_slot_storage __attribute__((tls_model("initial-exec"))) = 0;
 
 int tk_usable_processors(void) {
     cpu_set_t set;

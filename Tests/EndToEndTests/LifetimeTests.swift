@@ -28,10 +28,10 @@ import Testing
             let probe = try stage.caller.class("demo/Probe", of: Probe.self)()
             try await probe.add(1)
             #expect(stage.watch.alive == 1)
-            #expect(stage.provider.session.incoming.registry.instanceCount == 1)
+            #expect(stage.provider.session.incoming.registry.heldCount == 1)
         }
         try await eventually(within: .seconds(1)) { stage.watch.alive == 0 }
-        #expect(stage.provider.session.incoming.registry.instanceCount == 0)
+        #expect(stage.provider.session.incoming.registry.heldCount == 0)
         await stage.hub.stop()
     }
 
@@ -41,7 +41,7 @@ import Testing
         // All that was sent before has been worked off when this is answered.
         try await stage.caller.class("demo/Probe", of: Probe.self)().add(1)
         try await eventually(within: .seconds(1)) {
-            stage.watch.alive == 0 && stage.provider.session.incoming.registry.instanceCount == 0 && stage.hub.statistics.created == 0
+            stage.watch.alive == 0 && stage.provider.session.incoming.registry.heldCount == 0 && stage.hub.statistics.created == 0
         }
         await stage.hub.stop()
     }
@@ -65,7 +65,7 @@ import Testing
         try await probe.add(1)
         await stage.caller.close()
         try await eventually(within: .seconds(1)) { stage.watch.alive == 0 }
-        #expect(stage.provider.session.incoming.registry.instanceCount == 0)
+        #expect(stage.provider.session.incoming.registry.heldCount == 0)
         withExtendedLifetime(probe) {}
         await stage.hub.stop()
     }
@@ -89,7 +89,7 @@ import Testing
             #expect(error.ran == .no && error.message.contains("no such thing"))
         }
         try await eventually(within: .seconds(1)) {
-            stage.provider.session.incoming.registry.instanceCount == 0 && stage.hub.statistics.created == 0
+            stage.provider.session.incoming.registry.heldCount == 0 && stage.hub.statistics.created == 0
                 && stage.caller.session.state.withLock { $0.pending.count } == 0
         }
         await stage.hub.stop()
@@ -127,7 +127,7 @@ import Testing
         }
         gate.open()
         try await eventually(within: .seconds(1)) {
-            watch.alive == 0 && provider.session.incoming.registry.instanceCount == 0 && stage.hub.statistics.created == 0
+            watch.alive == 0 && provider.session.incoming.registry.heldCount == 0 && stage.hub.statistics.created == 0
                 && stage.hub.statistics.openCalls == 0
         }
         await stage.hub.stop()

@@ -96,7 +96,7 @@ func look<Result>(_ bytes: some Sequence<UInt8>, _ body: (Frame) throws -> Resul
         let parsed = try CallBody(parsing: body, flags: [.resultKey, .metadata, .references])
         #expect(parsed.resultKey == key)
         #expect(Array(body[parsed.metadata]) == [0x80, 0xc0])
-        #expect(parsed.references.count == 24)
+        #expect(parsed.references.count == 26)
         #expect(parsed.selector == 11)
         #expect(parsed.signature == 12)
         #expect(parsed.encoding == .words)

@@ -9,6 +9,12 @@ extern __thread void *tk_thread_slot_storage __attribute__((tls_model("initial-e
 static inline void *tk_thread_slot(void) { return tk_thread_slot_storage; }
 static inline void tk_set_thread_slot(void *value) { tk_thread_slot_storage = value; }
 
+/// One more pointer per thread, for the message that is being encoded or decoded on it.
+extern __thread void *tk_coding_slot_storage __attribute__((tls_model("initial-exec")));
+
+static inline void *tk_coding_slot(void) { return tk_coding_slot_storage; }
+static inline void tk_set_coding_slot(void *value) { tk_coding_slot_storage = value; }
+
 /// How many processors this process may run on (sched_getaffinity(2)); at least 1.
 int tk_usable_processors(void);
 

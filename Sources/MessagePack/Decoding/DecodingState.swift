@@ -28,25 +28,28 @@ final class DecodingState: ValueSource {
     /// The way to the value that decodes itself at present, so that an error costs the same wherever it happens: many types decode by trying.
     @exclusivity(unchecked) private var steps: [Step] = []
     private let sendableUserInfo: [CodingUserInfoKey: any Sendable]
+    private let implicitUserInfo: (@Sendable () -> [CodingUserInfoKey: any Sendable])?
     /// Where containers of some size begin and end, in the order of their beginnings, so that passing over one that is deeply nested takes the same
     /// short time at every level.
     private let extents: [Extent]
 
     /// Sees to it that the whole of the next value of `reader` is well-formed, and leaves the reader at its end.
-    init(survey reader: inout MessagePackReader, origin: MessagePackDecoder.Origin, userInfo: [CodingUserInfoKey: any Sendable])
-        throws(MessagePackError)
-    {
+    init(
+        survey reader: inout MessagePackReader, origin: MessagePackDecoder.Origin, userInfo: [CodingUserInfoKey: any Sendable],
+        implicitly implicitUserInfo: (@Sendable () -> [CodingUserInfoKey: any Sendable])?
+    ) throws(MessagePackError) {
         self.bytes = reader.bytes
         self.start = reader.position
         self.reader = reader
         self.origin = origin
         self.sendableUserInfo = userInfo
+        self.implicitUserInfo = implicitUserInfo
         var extents: [Extent] = []
         try reader.skip(recording: &extents)
         self.extents = extents
     }
 
-    var userInfo: [CodingUserInfoKey: Any] { sendableUserInfo }
+    var userInfo: [CodingUserInfoKey: Any] { implicitUserInfo.map { $0() } ?? sendableUserInfo }
 
     /// The keys and indices that lead to the value that decodes itself at present, and on through containers nested in its own.
     func codingPath(through nested: [Step]) -> [any CodingKey] {

@@ -19,9 +19,19 @@ public struct MessagePackDecoder: Sendable {
     /// Where the values come from.
     public var origin: Origin
 
+    /// What they find there when nothing else was given: asked for only by those that look.
+    private let implicitUserInfo: (@Sendable () -> [CodingUserInfoKey: any Sendable])?
+
     /// Creates a decoder.
     public init(origin: Origin = .native) {
         self.origin = origin
+        implicitUserInfo = nil
+    }
+
+    /// Creates a decoder whose `userInfo` is made when a type asks for it.
+    package init(origin: Origin = .native, userInfo: @escaping @Sendable () -> [CodingUserInfoKey: any Sendable]) {
+        self.origin = origin
+        implicitUserInfo = userInfo
     }
 
     /// The value that `bytes` stand for.
@@ -42,7 +52,7 @@ public struct MessagePackDecoder: Sendable {
         do {
             return try source.read(type) { source in
                 // From here on the value is known to be well-formed.
-                let state = try DecodingState(survey: &source.reader, origin: origin, userInfo: userInfo)
+                let state = try DecodingState(survey: &source.reader, origin: origin, userInfo: userInfo, implicitly: implicitUserInfo)
                 return try state.decodeItself(type, at: start)
             }
         } catch let error as MessagePackError {

@@ -10,12 +10,20 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
 
     private var reader: MessagePackReader
     private let decoder: MessagePackDecoder
+    /// The objects, functions and streams among the arguments, and whose they are to be.
+    private let received: ReceivedReferences?
+    private let home: NodeHome
     package let argumentCount: Int
     package private(set) var decodedCount = 0
 
-    init(_ reader: MessagePackReader, count: Int, decoder: MessagePackDecoder) {
+    init(
+        _ reader: MessagePackReader, count: Int, origin: MessagePackDecoder.Origin = .native, _ received: ReceivedReferences?,
+        on home: NodeHome
+    ) {
         self.reader = reader
-        self.decoder = decoder
+        decoder = MessagePackDecoder(origin: origin, userInfo: CodingScope.userInfo)
+        self.received = received
+        self.home = home
         argumentCount = count
     }
 
@@ -29,7 +37,10 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
         guard decodedCount < argumentCount else {
             throw Refusal(.badArguments, "too few arguments: number \(decodedCount + 1), of type \(Argument.self), is missing")
         }
-        let argument: Argument = decoder.origin == .words ? try decodeWord() : try decoder.decode(Argument.self, from: &reader)
+        var scope = CodingScope(reading: received, home: home)
+        let argument: Argument = try scope.run {
+            decoder.origin == .words ? try decodeWord() : try decoder.decode(Argument.self, from: &reader)
+        }
         decodedCount += 1
         return argument
     }
@@ -45,7 +56,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
             guard word.first == "{" || word.first == "[" || word == "null", let value = try? JSONText.toMessagePack(Array(word.utf8)) else {
                 throw error
             }
-            return try MessagePackDecoder(origin: .json).decode(Argument.self, from: value)
+            return try MessagePackDecoder(origin: .json, userInfo: CodingScope.userInfo).decode(Argument.self, from: value)
         }
     }
 

@@ -14,8 +14,18 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     private(set) var count = 0
     private let prefix: Int
 
+    private let home: NodeHome?
+    /// The objects, functions and streams among the arguments.
+    private(set) var references: OutgoingReferences?
+
+    /// What is said of the body in the head of the frame.
+    var flags: CallFlags { references == nil ? [] : .references }
+
     /// An encoder with room for a key in front of the body, where the caller chooses the key of the result.
-    init(withResultKey: Bool = false) {
+    ///
+    /// - Parameter node: whose objects may be among the arguments; `nil` where there cannot be any.
+    init(on node: Node? = nil, withResultKey: Bool = false) {
+        home = node?.session.home
         prefix = Self.prefix + (withResultKey ? 16 : 0)
         writer = MessagePackWriter(appendingTo: .zeros(prefix, capacity: prefix + 64))
     }
@@ -36,7 +46,13 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     mutating func append<Value: Encodable>(_ value: Value, label: String? = nil) throws {
         guard count < Int(UInt8.max) else { throw TelekinesisError(.invalidUse, "a call has at most 255 arguments") }
         do {
-            try MessagePackEncoder().encode(value, into: &writer)
+            if let home {
+                var scope = CodingScope(writing: references, home: home)
+                try scope.run { try MessagePackEncoder().encode(value, into: &writer) }
+                references = scope.outgoing
+            } else {
+                try MessagePackEncoder().encode(value, into: &writer)
+            }
         } catch let error as TelekinesisError {
             throw error
         } catch {
@@ -66,6 +82,7 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
                 UnsafeMutableRawBufferPointer(rebasing: memory[fixed...]), selector: selector.rawValue, signature: signature,
                 encoding: encoding, argumentCount: count)
         }
+        if let references { bytes.insert(contentsOf: references.table, at: fixed) }
         return bytes
     }
 }

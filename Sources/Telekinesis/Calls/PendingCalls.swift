@@ -38,6 +38,8 @@ struct PendingCalls: ~Copyable {
         var transfer: IncomingTransfer
         let flags: ReplyFlags
         let source: NodeID
+        /// The objects, functions and streams in it.
+        let received: ReceivedReferences?
     }
 
     private var entries = IntegerTable<Entry>()

@@ -9,6 +9,8 @@ struct Reply: Sendable {
     var flags: ReplyFlags
     /// The node that answered.
     var source: NodeID
+    /// The objects, functions and streams in it.
+    var references: ReceivedReferences?
 }
 
 extension Reply {
@@ -31,23 +33,24 @@ extension Reply {
     /// The value in it.
     ///
     /// - Throws: the error in it: the method's own where its type is known here, else ``TelekinesisError``.
-    func decode<Value: Decodable>(_ type: Value.Type, decoder: MessagePackDecoder) throws -> Value {
-        try throwError(decoder: decoder)
+    func decode<Value: Decodable>(_ type: Value.Type, on node: Node) throws -> Value {
+        try throwError()
         guard body.first == Encoding.messagePack.rawValue else {
             throw TelekinesisError(.badResult, "the result is in an encoding that is not known here", ran: .yes)
         }
         do {
             var reader = MessagePackReader(body, in: 1..<body.count)
-            return try decoder.decode(type, from: &reader)
+            var scope = CodingScope(reading: references, home: node.session.home)
+            return try scope.run { try MessagePackDecoder(userInfo: CodingScope.userInfo).decode(type, from: &reader) }
         } catch {
             throw TelekinesisError(.badResult, "the result cannot be read as \(type): \(error)", ran: .yes, cause: error)
         }
     }
 
     /// Throws the error in it, if it is one.
-    func throwError(decoder: MessagePackDecoder) throws {
+    func throwError() throws {
         guard flags.contains(.isError) else { return }
-        if let wire = wireError, let thrown = ThrownErrors.decode(wire, decoder: decoder) { throw thrown }
+        if let wire = wireError, let thrown = ThrownErrors.decode(wire, decoder: MessagePackDecoder()) { throw thrown }
         throw error
     }
 }

@@ -22,11 +22,14 @@ extension NodeSession {
     ///
     /// - Parameter frame: head (still empty) and body of the call.
     /// - Throws: ``TelekinesisError``; the answer itself may be an error too, see ``Reply/flags``.
-    nonisolated(nonsending) func call(_ frame: consuming [UInt8], to target: ActorTarget, flags: CallFlags = []) async throws -> Reply {
+    nonisolated(nonsending) func call(
+        _ frame: consuming [UInt8], to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil
+    ) async throws -> Reply {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
         let now = loop.now
         let (deadline, wasChosen) = CallScope.current.deadline(at: now)
-        let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, frame: consume frame, now: now)
+        let call = OutgoingCall(
+            id: id, target: target, flags: flags, deadline: deadline, frame: consume frame, references: references, now: now)
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 start(call, deadlineWasChosen: wasChosen, completion: .task(continuation))
@@ -39,13 +42,13 @@ extension NodeSession {
 
     /// Sends a call; `completion` hears the answer on whatever thread brings it.
     func start(
-        _ frame: [UInt8], to target: ActorTarget, flags: CallFlags = [],
+        _ frame: [UInt8], to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil,
         completion: @escaping @Sendable (Result<Reply, TelekinesisError>) -> Void
     ) {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
         let now = loop.now
         let (deadline, wasChosen) = CallScope.current.deadline(at: now)
-        let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, frame: frame, now: now)
+        let call = OutgoingCall(id: id, target: target, flags: flags, deadline: deadline, frame: frame, references: references, now: now)
         start(call, deadlineWasChosen: wasChosen, completion: .callback(completion))
     }
 
@@ -95,8 +98,18 @@ extension NodeSession {
             }
             guard isWanted else { return letPass(call) }
         }
-        let outcome = call.bytes.withUnsafeBytes {
-            link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.calls)
+        let outcome: SendOutcome
+        if let references = call.references {
+            do throws(TelekinesisError) {
+                outcome = try handOver(references, with: call, on: link)
+            } catch {
+                abandonUpload(call.id)
+                return finish(call.id, error)
+            }
+        } else {
+            outcome = call.bytes.withUnsafeBytes {
+                link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.calls)
+            }
         }
         switch outcome {
         case .queued:
@@ -232,21 +245,24 @@ extension NodeSession {
         let flags = ReplyFlags(rawValue: frame.flags)
         let source = frame.peer
         let id = frame.call
+        if source == .hub || flags.contains(.routed) { arrived(id, at: source) }
+        // Whoever is not to have them gives them back.
+        let (body, received) = try references(in: frame, flags)
         if flags.contains(.more) {
-            let transfer = IncomingTransfer([UInt8](frame.body), limit: configuration.maximumValue)
+            let transfer = IncomingTransfer([UInt8](body), limit: configuration.maximumValue)
             _ = try state.withLock { (state) throws(TelekinesisError) in
                 try state.pending.update(id) { entry in
-                    if entry.admits(source, flags) { entry.incoming = .init(transfer: transfer, flags: flags, source: source) }
+                    guard entry.admits(source, flags) else { return }
+                    entry.incoming = .init(transfer: transfer, flags: flags, source: source, received: received)
                 }
             }
             return
         }
-        if flags.contains(.isError), flags.ran == .no, repeats(Reply(body: [UInt8](frame.body), flags: flags, source: source), id) {
-            return
-        }
+        let reply = Reply(body: [UInt8](body), flags: flags, source: source, references: received)
+        if flags.contains(.isError), flags.ran == .no, repeats(reply, id) { return }
         // Late answers are normal: cancellation and deadline cross them.
         guard let entry = state.withLock({ $0.pending.reply(to: id, from: source, flags) }) else { return }
-        deliver(Reply(body: [UInt8](frame.body), flags: flags, source: source), to: entry, id)
+        deliver(reply, to: entry, id)
     }
 
     func resultContinues(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
@@ -274,7 +290,8 @@ extension NodeSession {
         case .wait(let amount):
             if amount > 0 { link.send(FrameWriter.credit(flags: .towardsCaller, peer: source, call: id, amount: amount)) }
         case .done(let entry, let result):
-            deliver(Reply(body: result.transfer.bytes, flags: result.flags, source: source), to: entry, id)
+            deliver(
+                Reply(body: result.transfer.bytes, flags: result.flags, source: source, references: result.received), to: entry, id)
         case .fail(var error):
             error.ran = .yes
             finish(id, error)

@@ -33,6 +33,8 @@ final class NodeSession: FrameReceiver {
         var held: [OutgoingCall] = []
         var order = SendOrder()
         var uploads: [CallID: Upload] = [:]
+        /// What calls hand over whose provider is not known before its answer has come.
+        var handedOver: [CallID: OutgoingReferences] = [:]
         var routes = RouteTable()
         var deadlineTimer: (timer: Timer, time: UInt64)?
         /// Told once how the current attempt to open a session ended.
@@ -65,6 +67,8 @@ final class NodeSession: FrameReceiver {
     let loop: EventLoop
     let incoming: IncomingCalls
     let publications = Publications()
+    /// The other nodes that this one has to do with.
+    let acquaintances = Mutex<[NodeID: Acquaintance]>([:])
     let state = Mutex(State())
     let nextCall = Atomic<CallID>(1)
     /// The hub has shown who it is and has let this node in: until then it has no say.
@@ -76,7 +80,13 @@ final class NodeSession: FrameReceiver {
         self.configuration = configuration
         self.loop = loop
         incoming = IncomingCalls(loop: loop, configuration: configuration)
+        incoming.node.session = self
     }
+
+    deinit { incoming.node.session = nil }
+
+    /// Where things that belong to the node find it.
+    var home: NodeHome { incoming.node }
 
     // MARK: Frames that arrive
 
@@ -101,11 +111,13 @@ final class NodeSession: FrameReceiver {
             } else {
                 creditForArguments(frame)
             }
+        case .share: incoming.share(frame)
         case .release: incoming.release(frame)
+        case .peer: try introduced(frame)
         case .gone: peerHasGone(frame.peer)
         case .drain: drain(link)
         case .proof: throw TelekinesisError(.protocolViolation, "only a node sends a proof")
-        case .peer, .end, .note, .share, .settled, .ping, .pong, nil: break
+        case .end, .note, .settled, .ping, .pong, nil: break
         }
     }
 
@@ -118,6 +130,7 @@ final class NodeSession: FrameReceiver {
     }
 
     private func peerHasGone(_ peer: NodeID) {
+        forgetAcquaintance(peer)
         incoming.peerHasGone(peer)
         let lost = state.withLock { $0.pending.removeAll { $0.peer == peer && peer != .hub } }
         for (id, entry) in lost {
@@ -159,6 +172,7 @@ final class NodeSession: FrameReceiver {
         var linkEnded: CheckedContinuation<TelekinesisError, Never>?
         /// What is let go outside of the lock.
         var uploads: [CallID: Upload] = [:]
+        var handedOver: [CallID: OutgoingReferences] = [:]
         var held: [OutgoingCall] = []
     }
 
@@ -175,11 +189,16 @@ final class NodeSession: FrameReceiver {
             let held = Set(state.held.map(\.id))
             state.held += state.order.removeAll().filter { !held.contains($0.id) }.map(\.mayWait)
             for call in state.held { _ = try? state.pending.update(call.id) { $0.wasSent = false } }
-            defer { state.uploads = [:] }
+            defer {
+                state.uploads = [:]
+                state.handedOver = [:]
+            }
             return End(
                 lost: state.takeLost(), opened: state.opened.take(), linkEnded: state.linkEnded.take(), uploads: state.uploads,
-                held: state.isLeaving ? state.takeHeld() : state.takeEnded())
+                handedOver: state.handedOver, held: state.isLeaving ? state.takeHeld() : state.takeEnded())
         }
+        forgetAcquaintances()
+        for references in end.handedOver.values { references.unpin(in: incoming.registry) }
         incoming.linkEnded()
         let error = TelekinesisError(.disconnected, "the connection to the hub was lost: \(reason.message)", ran: .maybe, cause: reason)
         for (_, entry) in end.lost { entry.completion.resume(.failure(entry.wasSent ? error : Self.isLeaving)) }
@@ -201,7 +220,7 @@ final class NodeSession: FrameReceiver {
 
     /// Ends the session for good. Everything that waits fails.
     func stop(_ reason: TelekinesisError) {
-        let (link, waiting, held) = state.withLock { state in
+        let (link, waiting, held, handedOver) = state.withLock { state in
             let link: (any FrameLink)? =
                 switch state.phase {
                 case .shakingHands(let link, _), .opening(let link), .open(let link), .draining(let link): link
@@ -209,9 +228,12 @@ final class NodeSession: FrameReceiver {
                 }
             state.phase = .stopped(reason)
             state.deadlineTimer?.timer.cancel()
-            return (link, state.pending.removeAll { _ in true }, state.takeHeld())
+            defer { state.handedOver = [:] }
+            return (link, state.pending.removeAll { _ in true }, state.takeHeld(), state.handedOver)
         }
         withExtendedLifetime(held) {}
+        for references in handedOver.values { references.unpin(in: incoming.registry) }
+        forgetAcquaintances()
         link?.close(reason)
         for (_, entry) in waiting {
             var error = reason

@@ -8,6 +8,8 @@ struct OutgoingCall: Sendable {
     /// Head and body. More than one frame when the arguments are large.
     private(set) var bytes: [UInt8]
     private var flags: CallFlags
+    /// What its arguments hand over.
+    let references: OutgoingReferences?
 
     /// Whether it does not fit into one frame.
     var isLarge: Bool { bytes.count > Self.largestFrame }
@@ -44,10 +46,14 @@ struct OutgoingCall: Sendable {
     /// - Parameters:
     ///   - frame: body behind an empty head. Owned by nobody else, so that writing the head copies nothing.
     ///   - now: the time on the clock of the deadline.
-    init(id: CallID, target: ActorTarget, flags: CallFlags, deadline: UInt64, frame: consuming [UInt8], now: UInt64) {
+    init(
+        id: CallID, target: ActorTarget, flags: CallFlags, deadline: UInt64, frame: consuming [UInt8],
+        references: OutgoingReferences? = nil, now: UInt64
+    ) {
         self.id = id
         self.target = target
         self.flags = flags
+        self.references = references
         self.deadline = deadline
         bytes = consume frame
         if bytes.count > Self.largestFrame { self.flags.insert(.more) }

@@ -9,7 +9,7 @@ internal import TelekinesisProtocol
 enum ArgumentBinding {
     /// The method that a call means, and its arguments.
     static func method(
-        _ selector: UInt64, of table: MethodTable, head: CallBody, body: [UInt8]
+        _ selector: UInt64, of table: MethodTable, head: CallBody, body: [UInt8], _ received: ReceivedReferences?, on home: NodeHome
     ) throws -> (Method, CallDecoder) {
         do throws(TelekinesisError) {
             if selector != 0 {
@@ -17,15 +17,15 @@ enum ArgumentBinding {
                 if let refusal = method.refusal { throw TelekinesisError(.unsupported, refusal) }
                 if head.encoding == .messagePack {
                     let reader = MessagePackReader(body, in: head.argumentsStart..<body.count)
-                    return (method, CallDecoder(reader, count: head.argumentCount, decoder: MessagePackDecoder()))
+                    return (method, CallDecoder(reader, count: head.argumentCount, received, on: home))
                 }
                 let given = try GivenArguments(head: head, body: body, nameFirst: false)
-                return (method, try given.decoder(labels: method.labels, signature: method.signature))
+                return (method, try given.decoder(labels: method.labels, signature: method.signature, received, on: home))
             }
             let given = try GivenArguments(head: head, body: body, nameFirst: true)
             let method = try table.method(named: given.name, labels: given.labels)
             if let refusal = method.refusal { throw TelekinesisError(.unsupported, refusal) }
-            return (method, try given.decoder(labels: method.labels, signature: method.signature))
+            return (method, try given.decoder(labels: method.labels, signature: method.signature, received, on: home))
         } catch {
             throw Refusal(error)
         }
@@ -40,7 +40,9 @@ enum ArgumentBinding {
     }
 
     /// The arguments of a function or an initialiser.
-    static func arguments(of function: MethodDescription, head: CallBody, body: [UInt8]) throws -> CallDecoder {
+    static func arguments(
+        of function: MethodDescription, head: CallBody, body: [UInt8], _ received: ReceivedReferences?, on home: NodeHome
+    ) throws -> CallDecoder {
         do throws(TelekinesisError) {
             if head.encoding == .messagePack, head.selector != 0 {
                 guard head.argumentCount == function.labels.count else {
@@ -49,10 +51,10 @@ enum ArgumentBinding {
                     throw TelekinesisError(.badArguments, "\(function.signature) takes \(taken); the call has \(head.argumentCount)")
                 }
                 let reader = MessagePackReader(body, in: head.argumentsStart..<body.count)
-                return CallDecoder(reader, count: head.argumentCount, decoder: MessagePackDecoder())
+                return CallDecoder(reader, count: head.argumentCount, received, on: home)
             }
             let given = try GivenArguments(head: head, body: body, nameFirst: head.selector == 0)
-            return try given.decoder(labels: function.labels, signature: function.signature)
+            return try given.decoder(labels: function.labels, signature: function.signature, received, on: home)
         } catch {
             throw Refusal(error)
         }
@@ -163,7 +165,9 @@ struct GivenArguments {
     }
 
     /// Yields the arguments in the order of the parameters.
-    func decoder(labels: [String], signature: String) throws(TelekinesisError) -> CallDecoder {
+    func decoder(
+        labels: [String], signature: String, _ received: ReceivedReferences?, on home: NodeHome
+    ) throws(TelekinesisError) -> CallDecoder {
         guard values.count == labels.count else {
             let taken = labels.count == 1 ? "one argument" : "\(labels.count) arguments"
             throw TelekinesisError(.badArguments, "\(signature) takes \(taken); the call has \(values.count)")
@@ -176,6 +180,6 @@ struct GivenArguments {
             let value = values[place]
             ordered += bytes[value.label == label ? value.range : value.wholeWord ?? value.range]
         }
-        return CallDecoder(MessagePackReader(ordered), count: labels.count, decoder: MessagePackDecoder(origin: origin))
+        return CallDecoder(MessagePackReader(ordered), count: labels.count, origin: origin, received, on: home)
     }
 }

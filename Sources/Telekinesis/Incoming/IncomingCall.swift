@@ -37,6 +37,8 @@ final class IncomingCall: Sendable {
     let head: CallBody
     /// The body of the call.
     let body: [UInt8]
+    /// The objects, functions and streams among its arguments.
+    let received: ReceivedReferences?
     /// Until when the caller waits, on this machine's clock; `nil` for ever.
     let deadline: UInt64?
     let link: any FrameLink
@@ -45,7 +47,8 @@ final class IncomingCall: Sendable {
 
     /// - Parameter callee: what the call is made on; `nil` when that is still under construction, see ``assign(_:)``.
     init(
-        id: ID, callee: Callee?, action: Action, head: CallBody, body: [UInt8], deadline: UInt64?, link: any FrameLink, owner: IncomingCalls
+        id: ID, callee: Callee?, action: Action, head: CallBody, body: [UInt8], received: ReceivedReferences?, deadline: UInt64?,
+        link: any FrameLink, owner: IncomingCalls
     ) {
         self.id = id
         charged = callee
@@ -53,6 +56,7 @@ final class IncomingCall: Sendable {
         self.action = action
         self.head = head
         self.body = body
+        self.received = received
         self.deadline = deadline
         self.link = link
         self.owner = owner
@@ -66,42 +70,48 @@ final class IncomingCall: Sendable {
         }
         var writer = ReplyWriter.start()
         var flags: ReplyFlags = []
+        var references: OutgoingReferences?
         if isCancelled {
             flags = ReplyWriter.write(TelekinesisError(.cancelled, "the call was cancelled before it began"), into: &writer)
         } else {
             let scope = CallScope(deadline: deadline, isUnlimited: deadline == nil)
             do {
-                writer = try await execute(on: callee, writer, in: scope)
+                (writer, references) = try await execute(on: callee, writer, in: scope)
             } catch {
                 writer = ReplyWriter.start()
                 flags = ReplyWriter.write(thrown: error, into: &writer)
             }
         }
         control.withLock { $0.worker = nil }
-        owner.finish(self, reply: writer.takeBytes(), flags: flags)
+        owner.finish(self, reply: writer.takeBytes(), flags: flags, references)
     }
 
     private nonisolated(nonsending) func execute(
         on callee: Callee?, _ start: consuming MessagePackWriter, in scope: CallScope
-    ) async throws -> MessagePackWriter {
+    ) async throws -> (MessagePackWriter, OutgoingReferences?) {
         scope.enter()
         defer { CallScope.leave() }
         return try await execute(on: callee, start)
     }
 
-    private nonisolated(nonsending) func execute(on callee: Callee?, _ start: consuming MessagePackWriter) async throws -> MessagePackWriter
-    {
+    private nonisolated(nonsending) func execute(
+        on callee: Callee?, _ start: consuming MessagePackWriter
+    ) async throws -> (MessagePackWriter, OutgoingReferences?) {
         var writer = start
+        var references: OutgoingReferences?
         switch (action, callee?.kind) {
         case (.call, .object(let object, let table)):
-            try await Self.execute(on: object, table, head: head, body: body, into: &writer)
+            references = try await Self.execute(
+                on: object, table, head: head, body: body, received, on: owner.node, into: &writer)
         case (.call, .function(let function)):
-            var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body)
+            var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body, received, on: owner.node)
             let result = try await function.body(&decoder)
-            try result(&writer)
+            var scope = CodingScope(writing: nil, home: owner.node)
+            try scope.run { try result(&writer) }
+            references = scope.outgoing
         case (.create(let key), .factory(let factory)):
             do {
-                var decoder = try ArgumentBinding.arguments(of: factory.initializer, head: head, body: body)
+                var decoder = try ArgumentBinding.arguments(of: factory.initializer, head: head, body: body, received, on: owner.node)
                 let object = try await factory.make(&decoder)
                 owner.registry.settle(key, .success(Callee(.object(object, factory.table))))
             } catch {
@@ -112,14 +122,17 @@ final class IncomingCall: Sendable {
         case (.call, .factory), (.call, nil), (.create, _):
             throw Refusal(.noSuchMethod, "this name stands for something else: see `tk describe`")
         }
-        return writer
+        return (writer, references)
     }
 
     /// Finds the method, runs it, writes its result.
+    ///
+    /// - Returns: what the result hands over.
     nonisolated(nonsending) static func execute(
-        on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: [UInt8], into writer: inout MessagePackWriter
-    ) async throws {
-        var (method, arguments) = try ArgumentBinding.method(head.selector, of: table, head: head, body: body)
+        on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: [UInt8], _ received: ReceivedReferences?,
+        on home: NodeHome, into writer: inout MessagePackWriter
+    ) async throws -> OutgoingReferences? {
+        var (method, arguments) = try ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: home)
         let result: MethodResult
         do throws(MethodFailure) {
             result = try await method.execute(on: object, arguments: &arguments)
@@ -129,7 +142,11 @@ final class IncomingCall: Sendable {
             case .thrown(let error): throw error
             }
         }
-        try result.write(into: &writer)
+        var sink = ReplySink(writer: writer, home: home)
+        writer = MessagePackWriter()
+        defer { writer = sink.writer }
+        try result.write(into: &sink)
+        return sink.references
     }
 
     /// The object that the call waited for is there.
@@ -139,7 +156,7 @@ final class IncomingCall: Sendable {
     func refuse(_ error: TelekinesisError) {
         var writer = ReplyWriter.start()
         let flags = ReplyWriter.write(error, into: &writer)
-        owner.finish(self, reply: writer.takeBytes(), flags: flags)
+        owner.finish(self, reply: writer.takeBytes(), flags: flags, nil)
     }
 
     /// Whether the caller no longer waits.
@@ -212,16 +229,28 @@ extension MessagePackWriter {
     }
 }
 
-extension MessagePackWriter: ResultSink {
-    package mutating func write<Result: Codable>(_ result: Result) throws {
+/// Takes the result of a method, and what it hands over.
+private struct ReplySink: ResultSink {
+    var writer: MessagePackWriter
+    let home: NodeHome
+    var references: OutgoingReferences?
+
+    init(writer: MessagePackWriter, home: NodeHome) {
+        self.writer = writer
+        self.home = home
+    }
+
+    mutating func write<Result: Codable>(_ result: Result) throws {
+        var scope = CodingScope(writing: nil, home: home)
         do {
-            try MessagePackEncoder().encode(result, into: &self)
+            try scope.run { try MessagePackEncoder().encode(result, into: &writer) }
         } catch {
             throw TelekinesisError(.badResult, "the result, a \(Result.self), cannot be encoded: \(error)", ran: .yes, cause: error)
         }
+        references = scope.outgoing
     }
 
-    package mutating func writeVoid() { writeNil() }
+    mutating func writeVoid() { writer.writeNil() }
 }
 
 /// An error found before the method was executed; its `ran` is to be believed.

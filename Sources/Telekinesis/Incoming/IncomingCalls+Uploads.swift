@@ -9,12 +9,14 @@ struct ArrivingCall {
     let place: Arrivals.Place
     /// The key under which it makes an instance: calls to that may come before the arguments are whole.
     let created: ActorKey?
+    /// The objects, functions and streams among the arguments.
+    let received: ReceivedReferences?
     var transfer: IncomingTransfer
 }
 
 extension IncomingCalls {
     /// The first part of a large call came.
-    func arrive(_ frame: Frame, _ id: IncomingCall.ID, on link: any FrameLink) {
+    func arrive(_ frame: Frame, _ id: IncomingCall.ID, _ received: ReceivedReferences?, on link: any FrameLink) {
         do throws(TelekinesisError) {
             let size = frame.body.count
             let isWelcome = state.withLock { state in
@@ -24,7 +26,7 @@ extension IncomingCalls {
             guard isWelcome else { throw Self.tooMuchArrives }
             let call = ArrivingCall(
                 frame: [UInt8](frame.bytes.prefix(FrameType.call.headSize)), place: .init(source: id.source, key: frame.key),
-                created: try register(frame, id.source),
+                created: try register(frame, id.source), received: received,
                 transfer: IncomingTransfer([UInt8](frame.body), limit: configuration.maximumValue))
             state.withLock { state in
                 state.uploads[id] = call
@@ -45,7 +47,7 @@ extension IncomingCalls {
             let head = try? CallBody(parsing: frame.body, flags: flags), head.selector == ObjectService.create.rawValue,
             let key = head.resultKey
         else { return nil }
-        try registry.begin(key, for: source, limit: configuration.maximumInstances)
+        try registry.begin(key, for: source)
         return key
     }
 
@@ -85,7 +87,7 @@ extension IncomingCalls {
             head.withUnsafeMutableBytes { head in
                 head.storeBytes(of: UInt32(head.count).littleEndian, as: UInt32.self)
                 guard let frame = try? Frame(checking: UnsafeRawBufferPointer(head)) else { return }
-                accept(frame, body: call.transfer.bytes, id, arrived: call, on: link)
+                accept(frame, body: call.transfer.bytes, id, call.received, arrived: call, on: link)
             }
             startArrived(at: call.place)
             noteIdle()

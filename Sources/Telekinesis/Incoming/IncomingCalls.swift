@@ -48,13 +48,15 @@ final class IncomingCalls: Sendable {
     private let others = Mutex<[ObjectIdentifier: Dispatcher]>([:])
     let state = Mutex(State())
     let registry: Registry
+    let node: NodeHome
 
     init(loop: EventLoop, configuration: NodeConfiguration) {
         self.loop = loop
         self.configuration = configuration
         let home = Dispatcher(loop: loop)
         self.home = home
-        registry = Registry { home.submit($0) }
+        registry = Registry(limit: configuration.maximumHeldObjects) { home.submit($0) }
+        node = NodeHome(registry: registry)
     }
 
     // MARK: Calls
@@ -62,17 +64,37 @@ final class IncomingCalls: Sendable {
     /// A call came.
     func call(_ frame: Frame, on link: any FrameLink) {
         let id = IncomingCall.ID(source: frame.peer, call: frame.call)
-        if CallFlags(rawValue: frame.flags).contains(.more) {
-            arrive(frame, id, on: link)
-        } else {
-            accept(frame, body: [UInt8](frame.body), id, on: link)
+        let flags = CallFlags(rawValue: frame.flags)
+        var received: ReceivedReferences?
+        if flags.contains(.references) {
+            do throws(TelekinesisError) {
+                received = try references(in: frame, flags)
+            } catch {
+                return refuse(id, error, on: link)
+            }
         }
+        registry.claim(frame.key, by: frame.peer)
+        if flags.contains(.more) {
+            arrive(frame, id, received, on: link)
+        } else {
+            accept(frame, body: [UInt8](frame.body), id, received, on: link)
+        }
+    }
+
+    /// What a call hands over: noted when its first frame comes, so that no later frame of the giver can take it back before.
+    private func references(in frame: Frame, _ flags: CallFlags) throws(TelekinesisError) -> ReceivedReferences {
+        let range = try CallBody(parsing: frame.body, flags: flags).references
+        let table = try ReferenceTable.parse(UnsafeRawBufferPointer(rebasing: frame.body[range])).entries
+        return ReceivedReferences(table, from: frame.peer, to: node)
     }
 
     /// A call is whole.
     ///
     /// - Parameter arrived: what was noted of it while it came in parts.
-    func accept(_ frame: Frame, body: [UInt8], _ id: IncomingCall.ID, arrived: ArrivingCall? = nil, on link: any FrameLink) {
+    func accept(
+        _ frame: Frame, body: [UInt8], _ id: IncomingCall.ID, _ received: ReceivedReferences?, arrived: ArrivingCall? = nil,
+        on link: any FrameLink
+    ) {
         do throws(TelekinesisError) {
             let flags = CallFlags(rawValue: frame.flags)
             let head = try CallBody(parsing: body, flags: flags)
@@ -80,15 +102,16 @@ final class IncomingCalls: Sendable {
             let key = frame.key
             while true {
                 if let callee = registry.ready(key) {
-                    return try begin(callee, head, body, id, deadline, key, arrived, on: link)
+                    return try begin(callee, head, body, id, received, deadline, key, arrived, on: link)
                 }
                 switch registry.callee(key) {
-                case .ready: continue
+                case .ready(let callee): return try begin(callee, head, body, id, received, deadline, key, arrived, on: link)
                 case .failed(let error): throw error
                 case .missing: throw Self.noSuchObject(key)
                 case .pending:
                     let call = IncomingCall(
-                        id: id, callee: nil, action: .call, head: head, body: body, deadline: deadline, link: link, owner: self)
+                        id: id, callee: nil, action: .call, head: head, body: body, received: received, deadline: deadline, link: link,
+                        owner: self)
                     guard try admit(call, key, arrived) else { return }
                     if registry.wait(call, for: key) { return }
                     remove(call)
@@ -109,8 +132,8 @@ final class IncomingCalls: Sendable {
 
     /// A call on something that is there.
     private func begin(
-        _ callee: Callee, _ head: CallBody, _ body: [UInt8], _ id: IncomingCall.ID, _ deadline: UInt64?, _ place: ActorKey,
-        _ arrived: ArrivingCall?, on link: any FrameLink
+        _ callee: Callee, _ head: CallBody, _ body: [UInt8], _ id: IncomingCall.ID, _ received: ReceivedReferences?, _ deadline: UInt64?,
+        _ place: ActorKey, _ arrived: ArrivingCall?, on link: any FrameLink
     ) throws(TelekinesisError) {
         var action = IncomingCall.Action.call
         switch head.selector {
@@ -123,11 +146,11 @@ final class IncomingCalls: Sendable {
                 throw TelekinesisError(
                     .noSuchMethod, "this name stands for a class: programs make instances of it with node.class(_:of:) and call those")
             }
-            if arrived?.created != key { try registry.begin(key, for: id.source, limit: configuration.maximumInstances) }
+            if arrived?.created != key { try registry.begin(key, for: id.source) }
             action = .create(key)
         }
         let call = IncomingCall(
-            id: id, callee: callee, action: action, head: head, body: body, deadline: deadline, link: link, owner: self)
+            id: id, callee: callee, action: action, head: head, body: body, received: received, deadline: deadline, link: link, owner: self)
         do throws(TelekinesisError) {
             if try admit(call, place, arrived) { dispatcher.submit(call) }
         } catch {
@@ -199,8 +222,10 @@ final class IncomingCalls: Sendable {
     }
 
     /// A call has its answer.
-    func finish(_ call: IncomingCall, reply: consuming [UInt8], flags: ReplyFlags) {
-        answer(call.id, reply, flags, on: call.link, of: call)
+    ///
+    /// - Parameter references: what the answer hands over.
+    func finish(_ call: IncomingCall, reply: consuming [UInt8], flags: ReplyFlags, _ references: OutgoingReferences?) {
+        answer(call.id, reply, flags, references, on: call.link, of: call)
         remove(call)
     }
 
@@ -221,9 +246,14 @@ final class IncomingCalls: Sendable {
     // MARK: Replies
 
     private func answer(
-        _ id: IncomingCall.ID, _ reply: consuming [UInt8], _ flags: ReplyFlags, on link: any FrameLink, of call: IncomingCall? = nil
+        _ id: IncomingCall.ID, _ reply: consuming [UInt8], _ flags: ReplyFlags, _ references: OutgoingReferences? = nil,
+        on link: any FrameLink, of call: IncomingCall? = nil
     ) {
         var flags = flags
+        if let references {
+            reply.insert(contentsOf: references.table, at: FrameHead.size)
+            flags.insert(.references)
+        }
         let size = min(reply.count, FrameHead.size + FrameHead.maximumBody)
         let isLarge = size < reply.count
         if isLarge {
@@ -236,8 +266,19 @@ final class IncomingCalls: Sendable {
             FrameWriter.reply(
                 over: UnsafeMutableRawBufferPointer(rebasing: memory[..<size]), flags: flags, peer: id.source, call: id.call)
         }
-        let outcome = reply.withUnsafeBytes {
-            link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
+        let outcome: SendOutcome
+        if let references {
+            do throws(TelekinesisError) {
+                outcome = try give(references, to: id.source, with: reply[..<size], on: link)
+            } catch {
+                var error = error
+                error.ran = .yes
+                return refuse(id, error, on: link)
+            }
+        } else {
+            outcome = reply.withUnsafeBytes {
+                link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
+            }
         }
         switch outcome {
         case .closed: return
@@ -254,6 +295,16 @@ final class IncomingCalls: Sendable {
             return refuse(id, Self.cancelled, on: link)
         }
         pump(id)
+    }
+
+    /// Sends the first frame of an answer that hands something over, and in front of it the word to the owners of what is others'.
+    private func give(
+        _ references: OutgoingReferences, to holder: NodeID, with frame: ArraySlice<UInt8>, on link: any FrameLink
+    ) throws(TelekinesisError) -> SendOutcome {
+        let (shares, count) = try references.give(to: holder, in: registry)
+        return (shares + frame).withUnsafeBytes {
+            link.send($0, count: count + 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
+        }
     }
 
     private static let resultsWait = TelekinesisError(
@@ -306,7 +357,17 @@ final class IncomingCalls: Sendable {
 
     // MARK: Peers
 
-    func release(_ frame: Frame) { registry.release(frame.key, by: frame.peer) }
+    func release(_ frame: Frame) { registry.release(frame.key, by: frame.peer, count: Int(frame.count)) }
+
+    /// A node has handed an object of this one to another.
+    func share(_ frame: Frame) {
+        do throws(TelekinesisError) {
+            try registry.share(frame.key, with: frame.holder, by: frame.peer)
+        } catch {
+            configuration.logger.warning(
+                "a reference that was handed on is not kept", ["giver": frame.peer.description, "error": error.description])
+        }
+    }
 
     /// A caller has gone: what it waits for is cancelled, what it made is released.
     func peerHasGone(_ peer: NodeID) {
@@ -330,7 +391,7 @@ final class IncomingCalls: Sendable {
             return Array(state.uploads.keys)
         }
         for id in arriving { drop(id, Self.cancelled) }
-        registry.releaseAllInstances()
+        registry.releaseAll()
         noteIdle()
     }
 

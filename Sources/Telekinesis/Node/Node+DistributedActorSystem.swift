@@ -66,14 +66,14 @@ extension Node: DistributedActorSystem {
     // MARK: Calls
 
     /// An encoder for the arguments of one call.
-    public func makeInvocationEncoder() -> CallEncoder { CallEncoder() }
+    public func makeInvocationEncoder() -> CallEncoder { CallEncoder(on: self) }
 
     /// Calls a method of a proxy.
     public nonisolated(nonsending) func remoteCall<Act, Err, Res>(
         on actor: Act, target: RemoteCallTarget, invocation: inout CallEncoder, throwing: Err.Type, returning: Res.Type
     ) async throws -> Res where Act: DistributedActor, Act.ID == ActorID, Err: Error, Res: Codable {
         let reply = try await invoke(actor, target, &invocation)
-        return try reply.decode(Res.self, decoder: decoder)
+        return try reply.decode(Res.self, on: self)
     }
 
     /// Calls a method of a proxy that has no result.
@@ -81,7 +81,7 @@ extension Node: DistributedActorSystem {
         on actor: Act, target: RemoteCallTarget, invocation: inout CallEncoder, throwing: Err.Type
     ) async throws where Act: DistributedActor, Act.ID == ActorID, Err: Error {
         let reply = try await invoke(actor, target, &invocation)
-        try reply.throwError(decoder: decoder)
+        try reply.throwError()
     }
 
     private nonisolated(nonsending) func invoke<Act>(
@@ -93,11 +93,13 @@ extension Node: DistributedActorSystem {
         let destination = actor.id.target
         if let object = try localActor(actor.id) {
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
-            return try await LocalCall.invoke(object, frame, on: self)
+            return try await LocalCall.invoke(object, frame, invocation.references, on: self)
         }
         do {
+            if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
             let reply = try await session.call(
-                invocation.frame(selector: method.selector, signature: method.signatureHash), to: destination)
+                invocation.frame(selector: method.selector, signature: method.signatureHash), to: destination, flags: invocation.flags,
+                references: invocation.references)
             withExtendedLifetime(actor) {}
             return try destination.explained(reply)
         } catch var error as TelekinesisError {

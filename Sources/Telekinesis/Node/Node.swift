@@ -31,9 +31,13 @@ public final class Node: Sendable {
         self.group = group
         session = NodeSession(configuration: configuration, loop: group.next())
         connector = Connector(session: session, address: address)
+        session.home.node = self
     }
 
-    deinit { connector.stop(TelekinesisError(.cancelled, "the node was released")) }
+    deinit {
+        session.home.node = nil
+        connector.stop(TelekinesisError(.cancelled, "the node was released"))
+    }
 
     // MARK: Connecting
 
@@ -135,7 +139,7 @@ public final class Node: Sendable {
     public func close() async {
         connector.stop(TelekinesisError(.cancelled, "the node was closed while the call was under way"))
         session.publications.removeAll()
-        session.incoming.registry.unexportAll()
+        session.incoming.registry.removeAll()
     }
 
     // MARK: Words with the hub
@@ -143,7 +147,7 @@ public final class Node: Sendable {
     /// Calls a method of the hub.
     func control<Request: Codable & Sendable>(_ selector: Selector, _ request: Request) async throws {
         let reply = try await session.call(ControlCall.frame(selector, request), to: ControlCall.target)
-        try reply.throwError(decoder: decoder)
+        try reply.throwError()
     }
 
     /// Calls a method of the hub that answers with a value.
@@ -151,11 +155,8 @@ public final class Node: Sendable {
         _ selector: Selector, _ request: Request, as: Answer.Type
     ) async throws -> Answer {
         let reply = try await session.call(ControlCall.frame(selector, request), to: ControlCall.target)
-        return try reply.decode(Answer.self, decoder: decoder)
+        return try reply.decode(Answer.self, on: self)
     }
-
-    /// Reads results; actors in them belong to this node.
-    var decoder: MessagePackDecoder { MessagePackDecoder() }
 }
 
 private func environment(_ name: String) -> String? {

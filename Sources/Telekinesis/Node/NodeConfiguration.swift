@@ -18,8 +18,8 @@ public struct NodeConfiguration: Sendable {
     public var maximumIncomingCalls = 10_000
     /// Calls that may wait or run at one object at once.
     public var maximumCallsPerObject = 10_000
-    /// Objects of published classes that one other node may hold here.
-    public var maximumInstances = 100_000
+    /// Objects that one other node may hold here: instances of published classes, and whatever was handed to it.
+    public var maximumHeldObjects = 100_000
     /// How long a provider that shuts down lets running calls finish.
     public var drainTime: Duration = .seconds(30)
     /// Poll before sleeping, where more than one processor is there: shorter round trips for more work.

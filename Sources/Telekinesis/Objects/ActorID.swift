@@ -1,3 +1,4 @@
+internal import Distributed
 internal import Synchronization
 internal import TelekinesisProtocol
 
@@ -26,19 +27,6 @@ extension ActorID: CustomStringConvertible {
         case .object(let key): key.redacted
         case .name(let name): name
         }
-    }
-}
-
-extension ActorID: Codable {
-    /// Not yet: references to actors cannot be arguments or results.
-    public func encode(to encoder: any Encoder) throws {
-        throw TelekinesisError(
-            .unsupported, "\(self): distributed actors cannot be passed as arguments or results yet; publish the actor and pass its name")
-    }
-
-    /// Not yet: references to actors cannot be arguments or results.
-    public init(from decoder: any Decoder) throws {
-        throw TelekinesisError(.unsupported, "distributed actors cannot be passed as arguments or results yet")
     }
 }
 
@@ -82,6 +70,25 @@ final class ActorTarget: Sendable {
     var key: ActorKey? {
         if case .object(let key) = address { key } else { nil }
     }
+}
+
+extension ActorID {
+    /// The id of an object of this node for a proxy: as long as somebody holds that, the object lives.
+    init(holding actor: any DistributedActor) throws {
+        guard let id = actor.id as? ActorID, case .local = id.target.place else {
+            throw TelekinesisError(.invalidUse, "\(actor.id) is no object of this node")
+        }
+        self.init(ActorTarget(id.target.address, .local, lease: OwnObject(actor)))
+    }
+}
+
+/// Keeps an object of this node alive for its proxies.
+private final class OwnObject: Lease {
+    private let actor: any DistributedActor
+
+    init(_ actor: any DistributedActor) { self.actor = actor }
+
+    func end() {}
 }
 
 /// What is to be given back when nobody holds a proxy any more.

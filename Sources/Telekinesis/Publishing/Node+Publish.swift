@@ -71,11 +71,11 @@ extension Node {
 
     private func publish(_ callee: Callee, key: ActorKey, kind: ServiceKind, as name: String, _ sharing: Sharing) async throws {
         let publication = Publication(name: try ServiceName(name), key: key, kind: kind, sharing: sharing)
-        session.incoming.registry.export(callee, as: key)
+        session.incoming.registry.publish(callee, as: key)
         do {
             try await announce(publication)
         } catch {
-            if !session.publications.contains(key) { session.incoming.registry.unexport(key) }
+            if !session.publications.contains(key) { session.incoming.registry.unpublish(key) }
             throw error
         }
     }
@@ -98,7 +98,7 @@ extension Node {
         guard let publication = session.publications.remove(name) else {
             throw TelekinesisError(.invalidUse, "this node has published nothing as “\(name)”")
         }
-        defer { if !session.publications.contains(publication.key) { session.incoming.registry.unexport(publication.key) } }
+        defer { if !session.publications.contains(publication.key) { session.incoming.registry.unpublish(publication.key) } }
         do {
             try await control(HubService.withdraw, WithdrawRequest(name: name))
         } catch let error as TelekinesisError where error.code == .disconnected || error.code == .noSuchName {

@@ -8,8 +8,12 @@ struct PublishedFunction: Sendable {
     /// Writes a result.
     typealias ResultBody = @Sendable (inout MessagePackWriter) throws -> Void
 
+    /// Takes the arguments of a call that never leaves the process, and yields what makes it.
+    typealias Direct = @Sendable ([any Sendable]) throws -> @Sendable () async throws -> any Sendable
+
     let description: MethodDescription
     let body: Body
+    let direct: Direct
 
     /// Erases a function with a result. Synchronous, as all work with packs must be.
     static func erase<each Argument: Codable & Sendable, Output: Codable & Sendable>(
@@ -17,11 +21,18 @@ struct PublishedFunction: Sendable {
     ) -> PublishedFunction {
         var parameters: [String] = []
         repeat parameters.append(String(describing: (each Argument).self))
-        return PublishedFunction(description: describe(parameters, result: "\(Output.self)")) { decoder in
-            let arguments = (repeat try decoder.nextArgument() as each Argument)
-            let result = try await body(repeat each arguments)
-            return { try MessagePackEncoder().encode(result, into: &$0) }
-        }
+        return PublishedFunction(
+            description: describe(parameters, result: "\(Output.self)"),
+            body: { decoder in
+                let arguments = (repeat try decoder.nextArgument() as each Argument)
+                let result = try await body(repeat each arguments)
+                return { try MessagePackEncoder().encode(result, into: &$0) }
+            },
+            direct: { given in
+                var given = GivenValues(given)
+                let arguments = (repeat try given.next() as each Argument)
+                return { try await body(repeat each arguments) }
+            })
     }
 
     /// Erases a function without a result.
@@ -30,11 +41,18 @@ struct PublishedFunction: Sendable {
     ) -> PublishedFunction {
         var parameters: [String] = []
         repeat parameters.append(String(describing: (each Argument).self))
-        return PublishedFunction(description: describe(parameters, result: "Void")) { decoder in
-            let arguments = (repeat try decoder.nextArgument() as each Argument)
-            try await body(repeat each arguments)
-            return { $0.writeNil() }
-        }
+        return PublishedFunction(
+            description: describe(parameters, result: "Void"),
+            body: { decoder in
+                let arguments = (repeat try decoder.nextArgument() as each Argument)
+                try await body(repeat each arguments)
+                return { $0.writeNil() }
+            },
+            direct: { given in
+                var given = GivenValues(given)
+                let arguments = (repeat try given.next() as each Argument)
+                return { try await body(repeat each arguments) }
+            })
     }
 
     /// Describes a function whose parameters have no labels.
@@ -43,5 +61,19 @@ struct PublishedFunction: Sendable {
         return MethodDescription(
             name: "\(name)(\(labels.map { $0 + ":" }.joined()))", signature: "(\(parameters.joined(separator: ", "))) -> \(result)",
             labels: labels, parameterTypes: parameters, resultType: result, throws: true)
+    }
+}
+
+/// The arguments of a call within the process, taken one after the other.
+private struct GivenValues {
+    private var values: ArraySlice<any Sendable>
+
+    init(_ values: [any Sendable]) { self.values = values[...] }
+
+    mutating func next<Value>() throws -> Value {
+        guard let value = values.popFirst() as? Value else {
+            throw TelekinesisError(.badArguments, "an argument of the function is not of type \(Value.self)")
+        }
+        return value
     }
 }

@@ -31,7 +31,7 @@ extension Node {
         _ name: String, as signature: Signature.Type = Signature.self, waitingUpTo patience: Duration = .zero
     ) async throws -> RemoteFunction<Signature> {
         let route = try await bind(name, as: .function, waitingUpTo: patience)
-        return RemoteFunction(RemoteFunctionCore(target: ActorTarget(.name(name), .route(route)), node: self))
+        return RemoteFunction(.there(ActorTarget(.name(name), .route(route)), self))
     }
 
     /// A published class, of which instances can be made.
@@ -52,7 +52,7 @@ extension Node {
         var encoder = CallEncoder()
         let frame = encoder.frame(selector: ObjectService.describe, signature: 0)
         let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
-        return try reply.decode(ServiceDescription.self, decoder: decoder)
+        return try reply.decode(ServiceDescription.self, on: self)
     }
 
     /// The published names that start with `prefix`, in order.
@@ -80,7 +80,7 @@ extension Node {
         }
         let frame = try CallEncoder.words(method: method, kind == .function ? words : Array(words.dropFirst()))
         let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
-        try reply.throwError(decoder: decoder)
+        try reply.throwError()
         return [UInt8](reply.body[1...])
     }
 
@@ -97,7 +97,7 @@ extension Node {
         let start = CallScope.now
         let reply = try await session.call(frame, to: target)
         let time = Duration.nanoseconds(CallScope.now - start)
-        try reply.throwError(decoder: decoder)
+        try reply.throwError()
         return time
     }
 
@@ -144,6 +144,18 @@ extension NodeSession {
     /// The route of a name, which may still have to be bound.
     func route(_ name: ServiceName) -> NameRoute {
         state.withLock { $0.routes.find(name) ?? $0.routes.insert(name, session: self) }
+    }
+
+    /// The route of a name that calls may use at once: its handle is bound by a word of its own in front of them, and nothing waits for the answer.
+    func boundRoute(_ name: ServiceName) -> NameRoute {
+        let route = route(name)
+        guard !route.isBound.load(ordering: .acquiring) else { return route }
+        // Two tasks may both say it.
+        if let bind = try? ControlCall.frame(HubService.resolve, ResolveRequest(name: name, route: route.handle, wait: false)) {
+            start(bind, to: ControlCall.target) { _ in }
+        }
+        route.isBound.store(true, ordering: .releasing)
+        return route
     }
 
     /// The last proxy of a name has gone.

@@ -25,8 +25,11 @@ public struct RemoteClass<Object: DistributedActor>: Sendable where Object.Actor
     /// - Throws: ``TelekinesisError`` when the name is none or an argument cannot be encoded. A construction that fails at the provider fails the
     ///   calls of the instance, with its error.
     public func callAsFunction<each Argument: Codable & Sendable>(_ argument: repeat each Argument) throws -> Object {
-        var encoder = CallEncoder(withResultKey: true)
+        var encoder = CallEncoder(on: node, withResultKey: true)
         repeat try encoder.append(each argument)
+        guard encoder.references?.placesAreKnown ?? true else {
+            throw TelekinesisError(.invalidUse, "an argument is an object that is still being made: await a call of it first")
+        }
         let target = try node.session.create(ServiceName(name), &encoder)
         return try Object.resolve(id: ActorID(target), using: node)
     }
@@ -39,15 +42,12 @@ extension NodeSession {
         let instance = RemoteInstance(key: key, session: self)
         let target = ActorTarget(.object(key), .remote, lease: instance)
         instance.target.withLock { $0.target = target }
-        let route = route(name)
-        if !route.isBound.load(ordering: .acquiring) {
-            // The handle is bound by a word of its own in front of the construction: nothing waits for the answer. Two tasks may both say it.
-            let bind = try ControlCall.frame(HubService.resolve, ResolveRequest(name: name, route: route.handle, wait: false))
-            start(bind, to: ControlCall.target) { _ in }
-            route.isBound.store(true, ordering: .releasing)
-        }
+        let route = boundRoute(name)
         let frame = encoder.frame(selector: ObjectService.create, signature: 0, resultKey: key)
-        start(frame, to: ActorTarget(.name(name.description), .route(route)), flags: .resultKey) { instance.settled($0) }
+        start(
+            frame, to: ActorTarget(.name(name.description), .route(route)), flags: encoder.flags.union(.resultKey),
+            references: encoder.references
+        ) { instance.settled($0) }
         return target
     }
 }
@@ -61,6 +61,8 @@ final class RemoteInstance: Lease {
         var failure: TelekinesisError?
         var hasEnded = false
         var isForgotten = false
+        /// Told when it is made, or is not.
+        var waiters: [CheckedContinuation<Void, any Error>] = []
     }
 
     let target = Mutex(State())
@@ -78,17 +80,35 @@ final class RemoteInstance: Lease {
     /// The construction has succeeded or failed.
     func settled(_ result: Result<Reply, TelekinesisError>) {
         let place: NodeID = if case .success(let reply) = result { reply.source } else { .hub }
-        let (proxy, hasEnded) = target.withLock { state in
+        let failure = result.failure
+        let (proxy, hasEnded, waiters) = target.withLock { state in
             state.node = place
-            state.failure = result.failure
-            return (state.target, state.hasEnded)
+            state.failure = failure
+            defer { state.waiters = [] }
+            return (state.target, state.hasEnded, state.waiters)
         }
         proxy?.node = place
+        for waiter in waiters { waiter.resume(with: failure.map { .failure($0) } ?? .success(())) }
         if hasEnded {
             release(at: place)
         } else {
             // Calls that are leaving just now may still ask the hub for the place.
             _ = session.loop.schedule(after: 1_000_000_000) { self.forget() }
+        }
+    }
+
+    /// Waits until the object is made.
+    ///
+    /// - Throws: the error of its construction.
+    func settlement() async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            let result = target.withLock { state -> Result<Void, any Error>? in
+                if let failure = state.failure { return .failure(failure) }
+                if state.node != nil { return .success(()) }
+                state.waiters.append(continuation)
+                return nil
+            }
+            if let result { continuation.resume(with: result) }
         }
     }
 

@@ -2,18 +2,39 @@ internal import MessagePack
 internal import TelekinesisLink
 internal import TelekinesisProtocol
 
-/// A function of another program.
+/// A function that can be called wherever it is: of another program, or handed to one.
 ///
 /// ```swift
 /// let hello: RemoteFunction<(String) -> String> = try await node.function("demo/hello")
 /// print(try await hello("Awesome"))
+///
+/// try await room.onMessage(RemoteFunction { (text: String) in print(text) })       // called back from there
 /// ```
 ///
-/// `Signature` is the function's type written without `async throws`, which every remote call is.
-public struct RemoteFunction<Signature>: Sendable {
+/// `Signature` is the function's type written without `async throws`, which every remote call is. As an argument or a result, alone or within other
+/// values, a function stays where it is: what travels is a reference, and as long as somebody holds that, the function can be called.
+public struct RemoteFunction<Signature>: Sendable, Codable {
     private let core: RemoteFunctionCore
 
     init(_ core: RemoteFunctionCore) { self.core = core }
+
+    /// A function of this program, to be handed to others.
+    ///
+    /// - Parameter body: what a call does.
+    public init<each Argument: Codable & Sendable, Output: Codable & Sendable>(
+        _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Output
+    ) where Signature == (repeat each Argument) -> Output {
+        core = .here(Export(.function(PublishedFunction.erase(body))))
+    }
+
+    /// A function without a result.
+    ///
+    /// - Parameter body: what a call does.
+    public init<each Argument: Codable & Sendable>(
+        _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
+    ) where Signature == (repeat each Argument) -> Void {
+        core = .here(Export(.function(PublishedFunction.eraseVoid(body))))
+    }
 
     /// Calls the function.
     ///
@@ -30,36 +51,89 @@ public struct RemoteFunction<Signature>: Sendable {
     ) async throws where Signature == (repeat each Argument) -> Void {
         try await core.prepare(repeat each argument).end()
     }
+
+    /// Writes a reference to the function; one that was got by name travels as that name.
+    ///
+    /// - Throws: ``TelekinesisError`` with code `invalidUse` outside of a call.
+    public func encode(to encoder: any Encoder) throws {
+        switch core {
+        case .here(let export): try export.encode(to: encoder)
+        case .back(let key, let callee): try IncomingReference.encode(.own(key, callee), to: encoder)
+        case .there(let target, _): try ActorID(target).encode(to: encoder)
+        }
+    }
+
+    /// Reads a reference to a function.
+    public init(from decoder: any Decoder) throws {
+        switch try IncomingReference(from: decoder) {
+        case .remote(let target, let node): core = .there(target, node)
+        case .name(let name, let node): core = .there(ActorTarget(.name(name.description), .route(node.session.boundRoute(name))), node)
+        case .own(let key, let callee, _):
+            guard case .function = callee.kind else {
+                throw TelekinesisError(.badArguments, "a function is expected where the message hands over something else")
+            }
+            core = .back(key, callee)
+        }
+    }
 }
 
 /// The part of a remote function that knows no types.
-final class RemoteFunctionCore: Sendable {
-    private let target: ActorTarget
-    private let node: Node
-
-    init(target: ActorTarget, node: Node) {
-        self.target = target
-        self.node = node
-    }
+enum RemoteFunctionCore: Sendable {
+    /// Made here.
+    case here(Export)
+    /// Made here, handed out, and come back.
+    case back(ActorKey, Callee)
+    /// Somewhere else, or whatever serves a name.
+    case there(ActorTarget, Node)
 
     /// Encodes the arguments. Synchronous, as all work with packs must be.
     func prepare<each Argument: Codable & Sendable>(_ argument: repeat each Argument) throws -> Prepared {
-        var encoder = CallEncoder()
-        repeat try encoder.append(each argument)
-        return Prepared(frame: encoder.frame(selector: ObjectService.function, signature: 0), core: self)
+        let callee: Callee
+        switch self {
+        case .there(let target, let node):
+            var encoder = CallEncoder(on: node)
+            repeat try encoder.append(each argument)
+            let frame = encoder.frame(selector: ObjectService.function, signature: 0)
+            return .remote(frame, encoder.references, target, node)
+        case .here(let export): callee = export.callee
+        case .back(_, let back): callee = back
+        }
+        var arguments: [any Sendable] = []
+        repeat arguments.append(each argument)
+        guard case .function(let function) = callee.kind else { throw TelekinesisError(.internalError, "this is no function") }
+        return .local(try function.direct(arguments))
     }
 
     /// A call that is ready to be made.
-    struct Prepared: Sendable {
-        let frame: [UInt8]
-        let core: RemoteFunctionCore
+    enum Prepared: Sendable {
+        case remote([UInt8], OutgoingReferences?, ActorTarget, Node)
+        case local(@Sendable () async throws -> any Sendable)
 
         func result<Output: Codable & Sendable>(_ type: Output.Type) async throws -> Output {
-            try await core.node.session.call(frame, to: core.target).decode(type, decoder: core.node.decoder)
+            switch self {
+            case .remote(let frame, let references, let target, let node):
+                return try await Self.call(frame, references, target, node).decode(type, on: node)
+            case .local(let call):
+                guard let output = try await call() as? Output else {
+                    throw TelekinesisError(.badResult, "the function has another result than \(type)", ran: .yes)
+                }
+                return output
+            }
         }
 
         func end() async throws {
-            try await core.node.session.call(frame, to: core.target).throwError(decoder: core.node.decoder)
+            switch self {
+            case .remote(let frame, let references, let target, let node):
+                try await Self.call(frame, references, target, node).throwError()
+            case .local(let call): _ = try await call()
+            }
+        }
+
+        private static func call(
+            _ frame: [UInt8], _ references: OutgoingReferences?, _ target: ActorTarget, _ node: Node
+        ) async throws -> Reply {
+            if let references, !references.placesAreKnown { try await references.findPlaces() }
+            return try await node.session.call(frame, to: target, flags: references == nil ? [] : .references, references: references)
         }
     }
 }

@@ -13,7 +13,7 @@ public enum Encoding: UInt8, Sendable, Codable {
 /// ```text
 ///    16 bytes  the key of the result                    if flagged `resultKey`
 ///    u32 + n   length and bytes of a MessagePack map    if flagged `metadata`
-///    u16 + 24n count, and node and key of each reference, if flagged `references`
+///    u16 + 24n a ``ReferenceTable``                     if flagged `references`
 ///    u64       selector: FNV-1a-64 of the method's name; 0: the name is the first argument
 ///    u32       hash of the signature that the caller was built against; 0: unknown
 ///    u8        encoding
@@ -28,7 +28,7 @@ public struct CallBody: Sendable {
     public var resultKey: ActorKey?
     /// Where the metadata map lies in the body; empty when there is none.
     public var metadata: Range<Int> = 0..<0
-    /// Where the entries of the table of references lie, 24 bytes each; empty when there are none.
+    /// Where the ``ReferenceTable`` lies in the body; empty when there is none.
     public var references: Range<Int> = 0..<0
     /// The hash of the method's name.
     public var selector: UInt64
@@ -63,12 +63,9 @@ public struct CallBody: Sendable {
             offset += length
         }
         if flags.contains(.references) {
-            try need(2)
-            let length = 24 * Int(UInt16(littleEndian: body.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
-            offset += 2
-            try need(length)
-            references = offset..<offset + length
-            offset += length
+            let size = try ReferenceTable.size(at: offset, in: body)
+            references = offset..<offset + size
+            offset += size
         }
         try need(Self.fixedSize)
         selector = UInt64(littleEndian: body.loadUnaligned(fromByteOffset: offset, as: UInt64.self))

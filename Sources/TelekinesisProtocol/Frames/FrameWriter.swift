@@ -73,6 +73,16 @@ public enum FrameWriter {
         return bytes
     }
 
+    /// Tells the owner of an object, `peer`, that another node is about to be handed a reference to it.
+    public static func share(_ key: ActorKey, of peer: NodeID, with holder: NodeID) -> [UInt8] {
+        var bytes = frame(.share, peer: peer)
+        bytes.withUnsafeMutableBytes {
+            key.store(in: $0, at: FrameHead.target)
+            $0.storeBytes(of: holder.rawValue.littleEndian, toByteOffset: FrameHead.remaining, as: UInt64.self)
+        }
+        return bytes
+    }
+
     /// Gives `count` references to an object of `peer` back.
     public static func release(_ key: ActorKey, of peer: NodeID, count: UInt32) -> [UInt8] {
         var bytes = frame(.release, peer: peer)

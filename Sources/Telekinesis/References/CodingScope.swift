@@ -1,0 +1,67 @@
+internal import CSystem
+internal import Distributed
+
+/// The message that is being encoded or decoded on this thread: its table of references, and the node whose message it is.
+///
+/// Values that are references find it in their `encode(to:)` and `init(from:)`, however deep they are nested. A slot of the thread costs a call
+/// next to nothing, where a dictionary of user info would have to be made for each.
+struct CodingScope {
+    let home: NodeHome
+    /// What the message hands over; made when the first reference is written.
+    private(set) var outgoing: OutgoingReferences?
+    /// What came with the message.
+    let received: ReceivedReferences?
+
+    /// A scope for writing a message, or going on with writing it.
+    init(writing outgoing: OutgoingReferences?, home: NodeHome) {
+        self.home = home
+        self.outgoing = outgoing
+        received = nil
+    }
+
+    /// A scope for reading a message.
+    init(reading received: ReceivedReferences?, home: NodeHome) {
+        self.home = home
+        self.received = received
+    }
+
+    /// Runs `body`, which encodes or decodes on this thread, in the scope.
+    @inline(__always)
+    mutating func run<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try withUnsafeMutablePointer(to: &self) { scope in
+            let outer = tk_coding_slot()
+            tk_set_coding_slot(scope)
+            defer { tk_set_coding_slot(outer) }
+            return try body()
+        }
+    }
+
+    private static var current: UnsafeMutablePointer<CodingScope>? { tk_coding_slot()?.assumingMemoryBound(to: CodingScope.self) }
+
+    /// The node of the message that this thread reads or writes.
+    static var home: NodeHome? { current?.pointee.home }
+
+    /// What came with the message that this thread reads.
+    static var received: ReceivedReferences? { current?.pointee.received }
+
+    /// Notes a reference in the message that this thread writes.
+    ///
+    /// - Returns: its place in the table.
+    /// - Throws: `invalidUse` when no message is written, `tooLarge` when it has too many references.
+    static func add(_ entry: OutgoingReferences.Entry) throws(TelekinesisError) -> Int {
+        guard let current, current.pointee.received == nil else {
+            throw TelekinesisError(
+                .invalidUse, "references to objects, functions and streams can only be encoded in a call; to store one, use node.text(of:)")
+        }
+        if let outgoing = current.pointee.outgoing { return try outgoing.add(entry) }
+        let outgoing = OutgoingReferences()
+        current.pointee.outgoing = outgoing
+        return try outgoing.add(entry)
+    }
+
+    /// What decoders of actors ask for.
+    @Sendable static func userInfo() -> [CodingUserInfoKey: any Sendable] {
+        guard let node = home?.node else { return [:] }
+        return [.actorSystemKey: node]
+    }
+}

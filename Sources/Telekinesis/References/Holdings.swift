@@ -1,0 +1,118 @@
+internal import TelekinesisProtocol
+
+/// Which other nodes hold which objects of this node, and who answers for the memory that this takes. Pure: says what changes, releases nothing.
+///
+/// Counts are signed. Two messages about one object may come on different ways: somebody who was handed a reference by a third node can give it
+/// back before this node has heard of the handing over. A count that is below zero for a moment holds nothing, and one that is zero is gone.
+struct Holdings {
+    private struct Hold {
+        var count: Int
+        /// Who pays: until the holder has used or given back what a third node handed to it, that is the third node.
+        var payer: NodeID
+    }
+
+    /// What a change means for the object.
+    enum Effect {
+        case none
+        /// One more node holds it.
+        case held
+        /// One node fewer holds it.
+        case freed
+    }
+
+    private var holders: [NodeID: [ActorKey: Hold]] = [:]
+    /// How many entries each node pays for.
+    private var charges: [NodeID: Int] = [:]
+    /// Entries that somebody else than their holder pays for.
+    private(set) var unclaimed = 0
+
+    /// Entries of all holders.
+    var count: Int { holders.values.reduce(0) { $0 + $1.count } }
+
+    /// Whether nobody holds or owes anything.
+    var isEmpty: Bool { holders.isEmpty && charges.isEmpty && unclaimed == 0 }
+
+    /// How many objects a node pays for.
+    func charged(to node: NodeID) -> Int { charges[node] ?? 0 }
+
+    /// Whether a node holds an object.
+    func holds(_ key: ActorKey, _ holder: NodeID) -> Bool { (holders[holder]?[key]?.count ?? 0) > 0 }
+
+    /// A node is given a reference.
+    ///
+    /// - Parameters:
+    ///   - giver: who hands it over: this node's own word is charged to the holder.
+    ///   - limit: how many objects one node may have charged to it.
+    /// - Throws: `overloaded` when the one who would pay has reached the limit.
+    mutating func give(
+        _ key: ActorKey, to holder: NodeID, by giver: NodeID? = nil, limit: Int
+    ) throws(TelekinesisError) -> Effect {
+        let payer = giver ?? holder
+        guard holders[holder]?[key] != nil || charged(to: payer) < limit else {
+            throw TelekinesisError(
+                .overloaded, "node \(payer) holds \(limit) objects of this one already, which is as many as it may: release some", ran: .no)
+        }
+        return add(1, key, holder, payer: payer)
+    }
+
+    /// A node gives references back.
+    ///
+    /// - Parameter limit: how many objects a node may have given back before it was given them.
+    mutating func take(_ key: ActorKey, from holder: NodeID, count: Int, limit: Int) -> Effect {
+        guard holders[holder]?[key] != nil || charged(to: holder) < limit else { return .none }
+        return add(-count, key, holder, payer: holder)
+    }
+
+    /// A node uses what it was given: from now on it pays for it itself.
+    mutating func claim(_ key: ActorKey, by holder: NodeID) {
+        guard var hold = holders[holder]?[key], hold.payer != holder else { return }
+        charge(hold.payer, -1, by: holder)
+        hold.payer = holder
+        charge(holder, 1, by: holder)
+        holders[holder]?[key] = hold
+    }
+
+    /// A node has gone, and holds nothing any more.
+    ///
+    /// - Returns: the objects that it held.
+    mutating func removeAll(of holder: NodeID) -> [ActorKey] {
+        guard let holds = holders.removeValue(forKey: holder) else { return [] }
+        for hold in holds.values { charge(hold.payer, -1, by: holder) }
+        return holds.compactMap { $1.count > 0 ? $0 : nil }
+    }
+
+    /// Everybody has gone.
+    ///
+    /// - Returns: the objects that were held, once for each holder.
+    mutating func removeAll() -> [ActorKey] { Array(holders.keys).flatMap { removeAll(of: $0) } }
+
+    private mutating func add(_ amount: Int, _ key: ActorKey, _ holder: NodeID, payer: NodeID) -> Effect {
+        guard var hold = holders[holder]?[key] else {
+            holders[holder, default: [:]][key] = Hold(count: amount, payer: payer)
+            charge(payer, 1, by: holder)
+            return amount > 0 ? .held : .none
+        }
+        let before = hold.count
+        let (sum, overflow) = before.addingReportingOverflow(amount)
+        hold.count = overflow ? before : sum
+        if hold.count == 0 {
+            charge(hold.payer, -1, by: holder)
+            holders[holder]?[key] = nil
+            if holders[holder]?.isEmpty == true { holders[holder] = nil }
+        } else {
+            holders[holder]?[key] = hold
+            if amount < 0 { claim(key, by: holder) }
+        }
+        return switch (before > 0, hold.count > 0) {
+        case (false, true): .held
+        case (true, false): .freed
+        default: .none
+        }
+    }
+
+    private mutating func charge(_ payer: NodeID, _ amount: Int, by holder: NodeID) {
+        let sum = charged(to: payer) + amount
+        charges[payer] = sum == 0 ? nil : sum
+        if payer != holder { unclaimed += amount }
+    }
+}
