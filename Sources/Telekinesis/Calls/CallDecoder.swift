@@ -12,7 +12,8 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
     private let decoder: MessagePackDecoder
     /// The objects, functions and streams among the arguments, and whose they are to be.
     private let received: ReceivedReferences?
-    private let home: NodeHome
+    /// Held by the call.
+    private let home: Unmanaged<NodeHome>
     package let argumentCount: Int
     package private(set) var decodedCount = 0
 
@@ -23,7 +24,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
         self.reader = reader
         decoder = MessagePackDecoder(origin: origin, userInfo: CodingScope.userInfo)
         self.received = received
-        self.home = home
+        self.home = Unmanaged.passUnretained(home)
         argumentCount = count
     }
 

@@ -14,7 +14,8 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     private(set) var count = 0
     private let prefix: Int
 
-    private let home: NodeHome?
+    /// Held by the node, which its calls hold.
+    private let home: Unmanaged<NodeHome>?
     /// The objects, functions and streams among the arguments.
     private(set) var references: OutgoingReferences?
 
@@ -25,7 +26,7 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     ///
     /// - Parameter node: whose objects may be among the arguments; `nil` where there cannot be any.
     init(on node: Node? = nil, withResultKey: Bool = false) {
-        home = node?.session.home
+        home = node.map { Unmanaged.passUnretained($0.session.home) }
         prefix = Self.prefix + (withResultKey ? 16 : 0)
         writer = MessagePackWriter(appendingTo: .zeros(prefix, capacity: prefix + 64))
     }

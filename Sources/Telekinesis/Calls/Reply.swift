@@ -40,7 +40,7 @@ extension Reply {
         }
         do {
             var reader = MessagePackReader(body, in: 1..<body.count)
-            var scope = CodingScope(reading: references, home: node.session.home)
+            var scope = CodingScope(reading: references, home: .passUnretained(node.session.home))
             return try scope.run { try MessagePackDecoder(userInfo: CodingScope.userInfo).decode(type, from: &reader) }
         } catch {
             throw TelekinesisError(.badResult, "the result cannot be read as \(type): \(error)", ran: .yes, cause: error)

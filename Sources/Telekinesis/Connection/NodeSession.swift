@@ -73,6 +73,8 @@ final class NodeSession: FrameReceiver {
     let nextCall = Atomic<CallID>(1)
     /// The hub has shown who it is and has let this node in: until then it has no say.
     let isLetIn = Atomic<Bool>(false)
+    /// Whether some call hands something over whose provider is not known yet.
+    let handsOver = Atomic<Bool>(false)
     /// The hub has asked the current connection to end.
     let isDraining = Atomic<Bool>(false)
 

@@ -106,7 +106,7 @@ final class IncomingCall: Sendable {
         case (.call, .function(let function)):
             var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body, received, on: owner.node)
             let result = try await function.body(&decoder)
-            var scope = CodingScope(writing: nil, home: owner.node)
+            var scope = CodingScope(writing: nil, home: .passUnretained(owner.node))
             try scope.run { try result(&writer) }
             references = scope.outgoing
         case (.create(let key), .factory(let factory)):
@@ -241,7 +241,7 @@ private struct ReplySink: ResultSink {
     }
 
     mutating func write<Result: Codable>(_ result: Result) throws {
-        var scope = CodingScope(writing: nil, home: home)
+        var scope = CodingScope(writing: nil, home: .passUnretained(home))
         do {
             try scope.run { try MessagePackEncoder().encode(result, into: &writer) }
         } catch {

@@ -6,22 +6,25 @@ internal import Distributed
 /// Values that are references find it in their `encode(to:)` and `init(from:)`, however deep they are nested. A slot of the thread costs a call
 /// next to nothing, where a dictionary of user info would have to be made for each.
 struct CodingScope {
-    let home: NodeHome
+    /// Held by whoever encodes or decodes.
+    private let unretainedHome: Unmanaged<NodeHome>
     /// What the message hands over; made when the first reference is written.
     private(set) var outgoing: OutgoingReferences?
     /// What came with the message.
     let received: ReceivedReferences?
 
     /// A scope for writing a message, or going on with writing it.
-    init(writing outgoing: OutgoingReferences?, home: NodeHome) {
-        self.home = home
+    @inline(__always)
+    init(writing outgoing: OutgoingReferences?, home: Unmanaged<NodeHome>) {
+        unretainedHome = home
         self.outgoing = outgoing
         received = nil
     }
 
     /// A scope for reading a message.
-    init(reading received: ReceivedReferences?, home: NodeHome) {
-        self.home = home
+    @inline(__always)
+    init(reading received: ReceivedReferences?, home: Unmanaged<NodeHome>) {
+        unretainedHome = home
         self.received = received
     }
 
@@ -39,7 +42,7 @@ struct CodingScope {
     private static var current: UnsafeMutablePointer<CodingScope>? { tk_coding_slot()?.assumingMemoryBound(to: CodingScope.self) }
 
     /// The node of the message that this thread reads or writes.
-    static var home: NodeHome? { current?.pointee.home }
+    static var home: NodeHome? { current?.pointee.unretainedHome.takeUnretainedValue() }
 
     /// What came with the message that this thread reads.
     static var received: ReceivedReferences? { current?.pointee.received }

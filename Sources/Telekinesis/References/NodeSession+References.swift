@@ -16,7 +16,10 @@ extension NodeSession {
         let frame = call.bytes[..<call.firstFrameSize]
         guard call.peer != .hub else {
             references.pin(in: incoming.registry)
-            let before = state.withLock { $0.handedOver.updateValue(references, forKey: call.id) }
+            let before = state.withLock { state in
+                handsOver.store(true, ordering: .relaxed)
+                return state.handedOver.updateValue(references, forKey: call.id)
+            }
             before?.unpin(in: incoming.registry)
             let outcome = send(frame, count: 1, on: link)
             if outcome == .full { takeOver(call.id)?.unpin(in: incoming.registry) }
@@ -35,7 +38,12 @@ extension NodeSession {
     private func send(_ frames: [UInt8], count: Int, on link: any FrameLink) -> SendOutcome { send(frames[...], count: count, on: link) }
 
     private func takeOver(_ call: CallID) -> OutgoingReferences? {
-        state.withLock { $0.handedOver.isEmpty ? nil : $0.handedOver.removeValue(forKey: call) }
+        guard handsOver.load(ordering: .relaxed) else { return nil }
+        return state.withLock { state in
+            let references = state.handedOver.removeValue(forKey: call)
+            if state.handedOver.isEmpty { handsOver.store(false, ordering: .relaxed) }
+            return references
+        }
     }
 
     /// The answer to a call tells to whom it went, also a late one, and also one that only says that the provider has moved.
