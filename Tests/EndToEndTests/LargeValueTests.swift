@@ -57,7 +57,8 @@ import Testing
             try await small.add(passed)
             passed += 1
         }
-        #expect(passed > 20)
+        // Behind each other, not even one would have passed.
+        #expect(passed > 3)
         #expect(try await up.value == 64 * Self.mebibyte)
         #expect(try await down.value == 64 * Self.mebibyte)
         await hub.stop()

@@ -76,7 +76,9 @@ extension SimulatedNode {
     /// A node on a connection.
     static func connected(to url: String, on loop: EventLoop) async throws -> SimulatedNode {
         let relay = LateReceiver()
-        let link = try await WebSocketDialer.dial(WebSocketURL(url), on: loop) { Link($0, receiver: relay) }
+        var limits = LinkLimits()
+        limits.handshake = 120_000_000_000
+        let link = try await WebSocketDialer.dial(WebSocketURL(url), on: loop) { [limits] in Link($0, receiver: relay, limits: limits) }
         let node = SimulatedNode(link)
         relay.set(node)
         try node.shakeHands()
@@ -86,15 +88,28 @@ extension SimulatedNode {
 
 /// Hands frames to a receiver that is made after the link.
 private final class LateReceiver: FrameReceiver {
-    private let receiver = Mutex<SimulatedNode?>(nil)
+    private let receiver = Mutex<(node: SimulatedNode?, end: TelekinesisError?)>((nil, nil))
 
-    func set(_ node: SimulatedNode) { receiver.withLock { $0 = node } }
+    /// On a busy machine the link may have ended already.
+    func set(_ node: SimulatedNode) {
+        let end = receiver.withLock { receiver in
+            receiver.node = node
+            return receiver.end
+        }
+        if let end { node.ended(node.link, end) }
+    }
 
     func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
-        let node = receiver.withLock { $0 }
+        let node = receiver.withLock { $0.node }
         try node?.received(frame, on: link)
         if node?.welcome != nil { (link as? Link)?.open() }
     }
 
-    func ended(_ link: any FrameLink, _ reason: TelekinesisError) { receiver.withLock { $0.take() }?.ended(link, reason) }
+    func ended(_ link: any FrameLink, _ reason: TelekinesisError) {
+        let node = receiver.withLock { receiver in
+            receiver.end = reason
+            return receiver.node
+        }
+        node?.ended(link, reason)
+    }
 }
