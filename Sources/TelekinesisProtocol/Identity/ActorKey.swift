@@ -1,6 +1,7 @@
 /// The identity of one object: 128 random bits.
 ///
 /// To know the key is to be allowed to call the object, so a key is a secret: what people see in logs and errors is ``redacted``.
+@frozen
 public struct ActorKey: Hashable, Sendable {
     /// The first eight bytes, little-endian.
     public let low: UInt64
