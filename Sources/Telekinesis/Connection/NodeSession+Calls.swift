@@ -52,7 +52,7 @@ extension NodeSession {
         start(call, deadlineWasChosen: wasChosen, completion: .callback(completion))
     }
 
-    private func start(_ call: OutgoingCall, deadlineWasChosen: Bool, completion: Completion) {
+    func start(_ call: OutgoingCall, deadlineWasChosen: Bool, completion: Completion) {
         enum Next { case send(any FrameLink), wait, fail(TelekinesisError) }
         let (next, timerIsDue) = state.withLock { state -> (Next, Bool) in
             var entry = PendingCalls.Entry(

@@ -33,6 +33,8 @@ final class NodeSession: FrameReceiver {
         var held: [OutgoingCall] = []
         var order = SendOrder()
         var uploads: [CallID: Upload] = [:]
+        /// Streams of other nodes that are read here, by the call that opened them. Those calls are pending as well.
+        var streams: [CallID: IncomingStream] = [:]
         /// What calls hand over whose provider is not known before its answer has come.
         var handedOver: [CallID: OutgoingReferences] = [:]
         var routes = RouteTable()
@@ -102,13 +104,17 @@ final class NodeSession: FrameReceiver {
         case .reply: try reply(frame, on: link)
         case .cancel: incoming.cancel(frame, on: link)
         case .data:
-            if ChannelFlags(rawValue: frame.flags).contains(.towardsCaller) {
+            if frame.channel == Channel.stream {
+                try elementsCame(frame, on: link)
+            } else if ChannelFlags(rawValue: frame.flags).contains(.towardsCaller) {
                 try resultContinues(frame, on: link)
             } else {
                 incoming.argumentsContinue(frame, on: link)
             }
         case .credit:
-            if ChannelFlags(rawValue: frame.flags).contains(.towardsCaller) {
+            if frame.channel == Channel.stream {
+                try incoming.creditForStream(frame)
+            } else if ChannelFlags(rawValue: frame.flags).contains(.towardsCaller) {
                 incoming.credit(frame, on: link)
             } else {
                 creditForArguments(frame)
@@ -148,7 +154,7 @@ final class NodeSession: FrameReceiver {
             guard case .open(let current) = state.phase, current === link else { return false }
             state.phase = .draining(link)
             isDraining.store(true, ordering: .relaxed)
-            return state.pending.count == 0
+            return state.pending.count == state.streams.count
         }
         incoming.onIdle { [weak self] in self?.leaveIfDrained() }
         if isIdle { leaveIfDrained() }
@@ -159,7 +165,7 @@ final class NodeSession: FrameReceiver {
         let (link, ended) = state.withLock { state -> ((any FrameLink)?, [OutgoingCall]) in
             guard case .draining(let link) = state.phase else { return (nil, []) }
             let ended = state.takeEnded()
-            return (state.pending.count == state.held.count && incoming.isIdle ? link : nil, ended)
+            return (state.pending.count - state.streams.count == state.held.count && incoming.isIdle ? link : nil, ended)
         }
         withExtendedLifetime(ended) {}
         link?.close(TelekinesisError(.draining, "the hub asked this connection to end"))

@@ -8,6 +8,7 @@ final class Callee: Sendable {
         case object(any DistributedActor, MethodTable)
         case function(PublishedFunction)
         case factory(PublishedClass)
+        case stream(PublishedStream)
     }
 
     let kind: Kind
@@ -32,6 +33,7 @@ final class Callee: Sendable {
             ServiceDescription(
                 kind: .class, type: factory.table.typeName, methods: factory.table.methods.map(\.description),
                 initializer: factory.initializer)
+        case .stream: ServiceDescription(kind: .object, type: "stream", methods: [])
         }
     }
 }

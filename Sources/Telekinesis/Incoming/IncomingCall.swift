@@ -42,7 +42,7 @@ final class IncomingCall: Sendable {
     /// Until when the caller waits, on this machine's clock; `nil` for ever.
     let deadline: UInt64?
     let link: any FrameLink
-    private let owner: IncomingCalls
+    let owner: IncomingCalls
     private let control: Mutex<Control>
 
     /// - Parameter callee: what the call is made on; `nil` when that is still under construction, see ``assign(_:)``.
@@ -75,6 +75,10 @@ final class IncomingCall: Sendable {
             flags = ReplyWriter.write(TelekinesisError(.cancelled, "the call was cancelled before it began"), into: &writer)
         } else {
             let scope = CallScope(deadline: deadline, isUnlimited: deadline == nil)
+            if case .stream(let source) = callee?.kind, head.selector == ObjectService.open.rawValue {
+                await stream(source, in: scope)
+                return control.withLock { $0.worker = nil }
+            }
             do {
                 (writer, references) = try await execute(on: callee, writer, in: scope)
             } catch {
@@ -119,7 +123,7 @@ final class IncomingCall: Sendable {
                 throw error
             }
             writer.writeNil()
-        case (.call, .factory), (.call, nil), (.create, _):
+        case (.call, .factory), (.call, .stream), (.call, nil), (.create, _):
             throw Refusal(.noSuchMethod, "this name stands for something else: see `tk describe`")
         }
         return (writer, references)

@@ -19,9 +19,10 @@ final class IncomingCalls: Sendable {
         /// Told the next time, once.
         var idleWaiters: [Once] = []
         var isRefusing = false
+        var streams = Streams()
 
-        /// Whether no call runs or is arriving, and no result is on its way.
-        var isIdle: Bool { running.isEmpty && downloads.isEmpty && uploads.isEmpty }
+        /// Whether no call runs or is arriving, and no result is on its way. Streams that others read may go on for ever, and do not count.
+        var isIdle: Bool { running.count == streams.count && downloads.isEmpty && uploads.isEmpty }
 
         var hasIdleWaiters: Bool { onIdle != nil || !idleWaiters.isEmpty }
 
@@ -43,7 +44,7 @@ final class IncomingCalls: Sendable {
     private static let pause: Int64 = 2_000_000
 
     let configuration: NodeConfiguration
-    private let loop: EventLoop
+    let loop: EventLoop
     private let home: Dispatcher
     private let others = Mutex<[ObjectIdentifier: Dispatcher]>([:])
     let state = Mutex(State())
@@ -201,7 +202,7 @@ final class IncomingCalls: Sendable {
         return startsNow
     }
 
-    private func remove(_ call: IncomingCall) {
+    func remove(_ call: IncomingCall) {
         call.charged?.inFlight.subtract(1, ordering: .relaxed)
         let isIdle = state.withLock { state -> Bool in
             state.running.remove(call.id.pair)
@@ -232,7 +233,9 @@ final class IncomingCalls: Sendable {
     func cancel(_ frame: Frame, on link: any FrameLink) {
         let id = IncomingCall.ID(source: frame.peer, call: frame.call)
         // The call first: its result may be about to become a download.
-        state.withLock { $0.running[id.pair] }?.cancel()
+        let (running, stream) = state.withLock { ($0.running[id.pair], $0.streams.all[id]) }
+        running?.cancel()
+        stream?.cancel()
         let wasLeaving = state.withLock { $0.downloads.removeValue(forKey: id) != nil }
         // A cancelled call is answered too: its caller has given up, but the hub counts it until then.
         if drop(id, Self.cancelled) || wasLeaving {
@@ -373,6 +376,7 @@ final class IncomingCalls: Sendable {
     func peerHasGone(_ peer: NodeID) {
         let calls = state.withLock { $0.running.values { _, call in call.id.source == peer } }
         for call in calls { call.cancel() }
+        cancelStreams { $0.source == peer }
         let arriving = state.withLock { state in
             for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
             return state.uploads.keys.filter { $0.source == peer }
@@ -386,6 +390,7 @@ final class IncomingCalls: Sendable {
     func linkEnded() {
         let calls = state.withLock { $0.running.values { _, _ in true } }
         for call in calls { call.cancel() }
+        cancelStreams { _ in true }
         let arriving = state.withLock { state in
             state.downloads = [:]
             return Array(state.uploads.keys)
@@ -399,6 +404,9 @@ final class IncomingCalls: Sendable {
 
     /// From now on calls are refused as `moved`.
     func refuseCalls() { state.withLock { $0.isRefusing = true } }
+
+    /// Whether they are.
+    var isRefusing: Bool { state.withLock { $0.isRefusing } }
 
     /// Calls that run, large arguments that arrive, their bytes, and large results that leave.
     var counts: [Int] { state.withLock { [$0.running.count, $0.uploads.count, $0.uploadedBytes, $0.downloads.count] } }

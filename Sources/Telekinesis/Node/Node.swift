@@ -131,6 +131,7 @@ public final class Node: Sendable {
         }
         session.incoming.refuseCalls()
         await session.incoming.waitUntilIdle(atMost: session.configuration.drainTime)
+        session.incoming.endStreams()
         for hook in hooks.withLock({ $0.shutdown }) { await hook() }
         await close()
     }

@@ -20,6 +20,8 @@ public struct NodeConfiguration: Sendable {
     public var maximumCallsPerObject = 10_000
     /// Objects that one other node may hold here: instances of published classes, and whatever was handed to it.
     public var maximumHeldObjects = 100_000
+    /// Streams of this node that one other node may read at once.
+    public var maximumStreams = 1_000
     /// How long a provider that shuts down lets running calls finish.
     public var drainTime: Duration = .seconds(30)
     /// Poll before sleeping, where more than one processor is there: shorter round trips for more work.

@@ -54,11 +54,12 @@ extension FrameLink {
     /// - Parameter peer: whose call it belongs to.
     @discardableResult
     public func sendData(
-        _ part: ArraySlice<UInt8>, flags: ChannelFlags, peer: NodeID, call: CallID, limit: Int = QueueLimit.replies
+        _ part: ArraySlice<UInt8>, flags: ChannelFlags, peer: NodeID, call: CallID, channel: UInt32 = Channel.value,
+        limit: Int = QueueLimit.replies
     ) -> SendOutcome {
         part.withUnsafeBytes { tail in
             withUnsafeTemporaryAllocation(byteCount: FrameType.data.headSize, alignment: 8) { head in
-                FrameWriter.dataHead(over: head, tail: tail.count, flags: flags, peer: peer, call: call)
+                FrameWriter.dataHead(over: head, tail: tail.count, flags: flags, peer: peer, call: call, channel: channel)
                 return send(UnsafeRawBufferPointer(head), tail: tail, count: 1, lane: .bulk, patch: .none, limit: limit)
             }
         }

@@ -20,6 +20,8 @@ public enum ObjectService {
     public static let create = Selector(wireName: "$create")
     /// `call`: calls a published function.
     public static let function = Selector(wireName: "$call")
+    /// `open`: begins to send the elements of a stream; its argument says how many bytes the caller takes to begin with.
+    public static let open = Selector(wireName: "$open")
     /// `ping`: answers `nil` without touching the object.
     public static let ping = Selector(wireName: "$ping()")
 }

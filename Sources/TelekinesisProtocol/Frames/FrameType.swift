@@ -99,6 +99,14 @@ public struct ReplyFlags: OptionSet, Sendable {
     public static func error(ran: TelekinesisError.Execution) -> ReplyFlags { ReplyFlags(rawValue: 1 | ran.rawValue << 2) }
 }
 
+/// Which of a call's flows a frame of data belongs to.
+public enum Channel {
+    /// The rest of large arguments, or of a large result.
+    public static let value: UInt32 = 0
+    /// The elements of the stream that the call has opened.
+    public static let stream: UInt32 = 1
+}
+
 /// Flags of ``FrameType/data`` and ``FrameType/credit``.
 public struct ChannelFlags: OptionSet, Sendable {
     /// The bits.
@@ -110,6 +118,12 @@ public struct ChannelFlags: OptionSet, Sendable {
     public static let last = ChannelFlags(rawValue: 1 << 0)
     /// The channel carries the result of the call; without this flag, its arguments.
     public static let towardsCaller = ChannelFlags(rawValue: 1 << 1)
+    /// Of a stream: the element continues in the next frame.
+    public static let partial = ChannelFlags(rawValue: 1 << 2)
+    /// Of a stream: the body starts with a ``ReferenceTable``.
+    public static let references = ChannelFlags(rawValue: 1 << 3)
+    /// Of a stream, with ``last``: the body is the error with which it ends.
+    public static let isError = ChannelFlags(rawValue: 1 << 4)
 }
 
 /// Flags of a ``FrameType/peer``.

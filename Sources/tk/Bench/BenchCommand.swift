@@ -14,15 +14,17 @@ enum BenchCommand: Command {
             W2  64 calls under way on one connection    W6  W1 while another method computes for two seconds
             W3  echo of 1 MiB, one at a time            W7  W1 while 256 MiB go to another object on the same connection
             W4  16 connections × 16 calls under way     W8  W1 with 100,000 names and 1,000 idle connections, against an empty hub
+            S1  a stream of 64-bit integers             S2  a stream of elements of 1 MiB
 
             The ratio is p50 to that of the raw echo or relay (W1, W6, W7) or of the empty hub (W8), calls per second to those of the sequential
-            raw echo (W2, W4), bytes per second to those of the raw relay or echo (W3).
+            raw echo (W2, W4), bytes per second to those of the raw relay or echo (W3). That of S1 is elements per second to the calls per second of W2, that of S2 bytes
+            per second to those of W3, each in the same round.
             """,
         operands: [
             .init(name: "ROLE", help: "provider, caller or codec; all of it unless given.", isRequired: false, isRepeated: true)
         ],
         options: [
-            .init(name: "--workload", value: "NAME", help: "W1 to W8; W1 to W4 unless given.", isRepeated: true),
+            .init(name: "--workload", value: "NAME", help: "W1 to W8, S1, S2; W1 to W4 unless given.", isRepeated: true),
             .init(name: "--path", value: "PATH", help: "hub or direct; both unless given.", isRepeated: true),
             .init(name: "--rounds", value: "N", help: "Interleaved rounds, of which the median counts; by default 5."),
             .init(name: "--duration", value: "SECONDS", help: "How long each measurement lasts, by default 2."),
@@ -43,7 +45,7 @@ enum BenchCommand: Command {
             return try await role.run(arguments)
         }
         let workloads = try arguments.all("--workload").map { name in
-            guard let workload = BenchWorkload(rawValue: name) else { throw UsageError("“\(name)” is no workload: W1 to W8") }
+            guard let workload = BenchWorkload(rawValue: name) else { throw UsageError("“\(name)” is no workload: W1 to W8, S1, S2") }
             return workload
         }
         let paths = try arguments.all("--path").map { name in

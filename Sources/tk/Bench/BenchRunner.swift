@@ -45,6 +45,8 @@ struct BenchRunner {
                     case .sequential, .busy, .transfer: result.ratio_to_floor = result.p50_us / (path == .hub ? relay : echo).p50_us
                     case .pipelined, .connections: result.ratio_to_floor = result.calls_per_s / echo.calls_per_s
                     case .large: result.ratio_to_floor = result.mb_per_s / (try rig.floor(path, size: Floor.bulkSize)).mb_per_s
+                    case .numbers: result.ratio_to_floor = result.calls_per_s / (try rig.call(.pipelined, path)).calls_per_s
+                    case .frames: result.ratio_to_floor = result.mb_per_s / (try rig.call(.large, path)).mb_per_s
                     case .idle, .crowd: break
                     }
                     samples[Key(workload: workload, path: path), default: []].append(result)

@@ -8,6 +8,15 @@ distributed actor BenchTarget {
     init(on node: Node) { actorSystem = node }
 
     /// Adds, and returns the new value.
+    distributed func numbers() -> RemoteStream<Int64> {
+        RemoteStream { send in for number in 0...Int64.max { try await send(number) } }
+    }
+
+    distributed func frames(of size: Int) -> RemoteStream<[UInt8]> {
+        let frame = [UInt8](repeating: 42, count: size)
+        return RemoteStream { send in while true { try await send(frame) } }
+    }
+
     distributed func increment(by amount: Int) -> Int {
         count += amount
         return count

@@ -18,6 +18,10 @@ enum BenchWorkload: String, CaseIterable, Sendable {
     case transfer = "W7"
     /// One call at a time at a hub with 100,000 names and 1,000 idle connections.
     case crowd = "W8"
+    /// A stream of 64-bit integers.
+    case numbers = "S1"
+    /// A stream of elements of 1 MiB.
+    case frames = "S2"
 
     /// Connections that the caller opens, and calls that it keeps under way on each.
     var shape: (connections: Int, inFlight: Int) {
@@ -47,7 +51,7 @@ struct BenchResult: Codable, Sendable {
     var max_us: Double
     var mb_per_s: Double
     /// W1, W6–W8: p50 to that of the raw floor; W2, W4: calls per second to the sequential raw echo's; W3: bytes per second to the raw relay's or
-    /// echo's. 0 where there is no floor.
+    /// echo's; S1: elements per second to the calls per second of W2; S2: bytes per second to those of W3. 0 where there is no floor.
     var ratio_to_floor: Double
     /// W5: bytes of the hub's own memory that an idle connection takes.
     var bytes_per_connection: Double = 0

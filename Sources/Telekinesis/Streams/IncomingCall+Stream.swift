@@ -1,0 +1,112 @@
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// The source of a stream, its type erased.
+struct PublishedStream: Sendable {
+    /// Makes the elements for another node; once.
+    let open: @Sendable (OutgoingStream) async throws -> Void
+    /// The typed closure that makes them, for a stream that has come home; once.
+    let local: @Sendable () throws -> any Sendable
+}
+
+extension IncomingCall {
+    /// Makes the elements of a stream for its reader. The last frame of data is the answer.
+    nonisolated(nonsending) func stream(_ source: PublishedStream, in scope: CallScope) async {
+        let stream: OutgoingStream
+        do throws(TelekinesisError) {
+            stream = try owner.begin(self)
+        } catch {
+            return refuse(error)
+        }
+        var failure: (any Error)?
+        do {
+            try await produce(source, stream, in: scope)
+        } catch {
+            failure = error
+        }
+        if failure is CancellationError, owner.isRefusing {
+            failure = TelekinesisError(.draining, "the provider of the stream is shutting down", ran: .yes)
+        }
+        await stream.finish(failure)
+        owner.end(self)
+    }
+
+    private nonisolated(nonsending) func produce(_ source: PublishedStream, _ stream: OutgoingStream, in scope: CallScope) async throws {
+        scope.enter()
+        defer { CallScope.leave() }
+        try await source.open(stream)
+    }
+}
+
+extension IncomingCalls {
+    /// The streams that others read here.
+    struct Streams {
+        private(set) var all: [IncomingCall.ID: OutgoingStream] = [:]
+        private var counts: [NodeID: Int] = [:]
+
+        var count: Int { all.count }
+
+        /// A reader begins.
+        ///
+        /// - Throws: `overloaded` when it reads `limit` streams already.
+        mutating func insert(_ stream: OutgoingStream, _ id: IncomingCall.ID, limit: Int) throws(TelekinesisError) {
+            guard counts[id.source, default: 0] < limit else {
+                throw TelekinesisError(.overloaded, "node \(id.source) reads \(limit) streams of this one already: end some", ran: .no)
+            }
+            all[id] = stream
+            counts[id.source, default: 0] += 1
+        }
+
+        mutating func remove(_ id: IncomingCall.ID) {
+            guard all.removeValue(forKey: id) != nil, let count = counts[id.source] else { return }
+            counts[id.source] = count == 1 ? nil : count - 1
+        }
+    }
+
+    /// A call opens a stream.
+    func begin(_ call: IncomingCall) throws(TelekinesisError) -> OutgoingStream {
+        let window: UInt32
+        do {
+            var arguments = try ArgumentBinding.arguments(
+                of: PublishedFunction.describe(["UInt32"], name: "$open", result: "stream"), head: call.head, body: call.body, nil, on: node
+            )
+            window = try arguments.nextArgument()
+        } catch {
+            throw (error as? Refusal)?.error ?? TelekinesisError(.badArguments, "\(error)")
+        }
+        let stream = OutgoingStream(call.id, window: window, on: call.link, loop: loop, home: node)
+        try state.withLock { (state) throws(TelekinesisError) in
+            try state.streams.insert(stream, call.id, limit: configuration.maximumStreams)
+        }
+        // It may have been cancelled before it was noted.
+        if call.isCancelled { stream.cancel() }
+        return stream
+    }
+
+    /// The last frame of a stream has left.
+    func end(_ call: IncomingCall) {
+        state.withLock { $0.streams.remove(call.id) }
+        remove(call)
+    }
+
+    /// Ends the streams of one reader, or all.
+    func cancelStreams(where condition: (IncomingCall.ID) -> Bool) {
+        let streams = state.withLock { $0.streams.all.filter { condition($0.key) } }
+        for stream in streams.values { stream.cancel() }
+    }
+
+    /// Cancels the producers of all streams: their readers hear why.
+    func endStreams() {
+        let calls = state.withLock { state in
+            state.streams.all.keys.compactMap { state.running[$0.pair] }
+        }
+        for call in calls { call.cancel() }
+    }
+
+    /// The reader of a stream takes more.
+    func creditForStream(_ frame: Frame) throws(TelekinesisError) {
+        let stream = state.withLock { $0.streams.all[.init(source: frame.peer, call: frame.call)] }
+        try stream?.grant(frame.amount)
+    }
+}

@@ -1,0 +1,252 @@
+internal import MessagePack
+internal import Reactor
+internal import Synchronization
+internal import TelekinesisLink
+internal import TelekinesisProtocol
+
+/// A stream that another node reads: from the producer's elements to frames of data.
+///
+/// Elements that are sent in one turn of a loop leave together at its end; those of other threads leave as soon as the loop comes to it. So a batch
+/// is as large as the producer is fast, and never waits for a further element.
+final class OutgoingStream: Flushable {
+    private struct State {
+        var flow: StreamOutflow
+        /// What elements hand over that wait to leave, by a number of their own.
+        var references: [Int: OutgoingReferences] = [:]
+        var nextReferences = 0
+        /// Producers that wait for credit.
+        var waiting: [UnsafeContinuation<Void, Never>] = []
+        var flushIsDue = false
+        var isFlushing = false
+        /// The stream ends when all has left, with or without an error.
+        var end: (body: [UInt8], flags: ChannelFlags)?
+        var hasEnded = false
+        /// The reader, or the way to it, is gone: nothing more is sent.
+        var isCancelled = false
+        /// Told when the last frame has left, or never will.
+        var finished: CheckedContinuation<Void, Never>?
+    }
+
+    private let id: IncomingCall.ID
+    private let link: any FrameLink
+    private let loop: EventLoop
+    private let home: NodeHome
+    private let state: Mutex<State>
+
+    init(_ id: IncomingCall.ID, window: UInt32, on link: any FrameLink, loop: EventLoop, home: NodeHome) {
+        self.id = id
+        self.link = link
+        self.loop = loop
+        self.home = home
+        state = Mutex(State(flow: StreamOutflow(window: window)))
+    }
+
+    // MARK: The producer
+
+    /// Sends an element, and waits for credit before that where there is none.
+    nonisolated(nonsending) func send<Element: Encodable>(_ element: Element) async throws {
+        if try add(element) { return }
+        try await sendWaiting(element)
+    }
+
+    private nonisolated(nonsending) func sendWaiting<Element: Encodable>(_ element: Element) async throws {
+        var hasYielded = false
+        while true {
+            if !hasYielded, state.withLock({ $0.flow.isFull }) {
+                // Lets the loop send what there is.
+                hasYielded = true
+                flush()
+                await Task.yield()
+            } else {
+                try await room()
+            }
+            if try add(element) { return }
+        }
+    }
+
+    private nonisolated(nonsending) func room() async throws {
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let isReady = state.withLock { state in
+                    if state.isCancelled || state.flow.hasRoom { return true }
+                    state.waiting.append(continuation)
+                    return false
+                }
+                if isReady { continuation.resume() }
+            }
+        } onCancel: {
+            cancel()
+        }
+    }
+
+    /// Adds an element to the batch.
+    ///
+    /// - Returns: `false` when there is no room.
+    private func add<Element: Encodable>(_ element: Element) throws -> Bool {
+        if let isAdded = try addScalar(element) { return isAdded }
+        guard try hasRoom() else { return false }
+        var writer = MessagePackWriter()
+        var scope = CodingScope(writing: nil, home: .passUnretained(home))
+        try scope.run { try MessagePackEncoder().encode(element, into: &writer) }
+        let references = scope.outgoing
+        let bytes = references.map { $0.table + writer.bytes } ?? writer.bytes
+        let flushes = state.withLock { state -> Bool in
+            var number: Int?
+            if let references {
+                number = state.nextReferences
+                state.references[state.nextReferences] = references
+                state.nextReferences += 1
+            }
+            state.flow.append(bytes, references: number)
+            return Self.flushIsNew(&state)
+        }
+        if flushes { scheduleFlush() }
+        return true
+    }
+
+    /// Numbers and the like are written where they are to be: no user's code runs.
+    ///
+    /// - Returns: `nil` for other types.
+    @inline(__always)
+    private func addScalar<Element: Encodable>(_ element: Element) throws -> Bool? {
+        let flushes = try state.withLock { state -> Bool? in
+            guard !state.isCancelled else { throw CancellationError() }
+            guard state.flow.hasRoom, !state.flow.isFull else { return nil }
+            let isScalar = state.flow.append { MessagePackWriter.appendScalar(element, to: &$0) }
+            return isScalar ? Self.flushIsNew(&state) : nil
+        }
+        guard let flushes else { return nil }
+        if flushes { scheduleFlush() }
+        return true
+    }
+
+    private func hasRoom() throws -> Bool {
+        try state.withLock { state in
+            guard !state.isCancelled else { throw CancellationError() }
+            return state.flow.hasRoom && !state.flow.isFull
+        }
+    }
+
+    private static func flushIsNew(_ state: inout State) -> Bool {
+        defer { state.flushIsDue = true }
+        return !state.flushIsDue
+    }
+
+    private func scheduleFlush() {
+        if !EventLoop.flushAtEndOfTick(self) { loop.execute { self.flush() } }
+    }
+
+    /// Ends the stream, and waits until everything has left.
+    func finish(_ error: (any Error)?) async {
+        var body: [UInt8] = []
+        var flags: ChannelFlags = [.last, .towardsCaller]
+        if let error {
+            body = (try? MessagePackEncoder().encode(ThrownErrors.encode(error).wire)) ?? []
+            flags.insert(.isError)
+        }
+        state.withLock { $0.end = (body, flags) }
+        await withCheckedContinuation { continuation in
+            state.withLock { $0.finished = continuation }
+            flush()
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends what there is, as far as there is credit and room.
+    func flush() {
+        let mine = state.withLock { state in
+            state.flushIsDue = false
+            guard !state.isFlushing else { return false }
+            state.isFlushing = true
+            return true
+        }
+        guard mine else { return }
+        while let (part, references) = next() {
+            switch send(part, references) {
+            case .queued: continue
+            case .closed: return cancel()
+            case .full:
+                state.withLock { state in
+                    state.flow.putBack(part)
+                    if let number = part.references { state.references[number] = references }
+                    state.isFlushing = false
+                }
+                _ = loop.schedule(after: Upload.pause) { [weak self] in self?.flush() }
+                return
+            }
+        }
+    }
+
+    private func next() -> (StreamOutflow.Part, OutgoingReferences?)? {
+        enum Next { case part(StreamOutflow.Part, OutgoingReferences?), end([UInt8], ChannelFlags), nothing }
+        let (next, waiting, finished) = state.withLock {
+            state -> (Next, [UnsafeContinuation<Void, Never>], CheckedContinuation<Void, Never>?) in
+            if !state.isCancelled, let part = state.flow.next() {
+                return (.part(part, part.references.flatMap { state.references.removeValue(forKey: $0) }), [], nil)
+            }
+            state.isFlushing = false
+            var end = Next.nothing
+            if let last = state.end, state.isCancelled || state.flow.isEmpty, !state.hasEnded {
+                state.hasEnded = true
+                end = .end(last.body, last.flags)
+            }
+            let goesOn = state.isCancelled || state.flow.hasRoom
+            defer {
+                if goesOn { state.waiting = [] }
+                if state.hasEnded { state.finished = nil }
+            }
+            return (end, goesOn ? state.waiting : [], state.hasEnded ? state.finished : nil)
+        }
+        if case .end(let body, let flags) = next {
+            _ = link.sendData(body[...], flags: flags, peer: id.source, call: id.call, channel: Channel.stream)
+        }
+        for continuation in waiting { continuation.resume() }
+        finished?.resume()
+        if case .part(let part, let references) = next { return (part, references) }
+        return nil
+    }
+
+    private func send(_ part: StreamOutflow.Part, _ references: OutgoingReferences?) -> SendOutcome {
+        if let references {
+            do throws(TelekinesisError) {
+                let (shares, count) = try references.give(to: id.source, in: home.registry)
+                if count > 0 {
+                    _ = shares.withUnsafeBytes { link.send($0, count: count, lane: .urgent, patch: .none, limit: QueueLimit.replies) }
+                }
+            } catch {
+                state.withLock { state in
+                    let body = (try? MessagePackEncoder().encode(WireError(error))) ?? []
+                    state.end = (body, [.last, .towardsCaller, .isError])
+                }
+                cancel()
+                return .queued
+            }
+        }
+        let outcome = link.sendData(
+            part.body, flags: part.flags.union(.towardsCaller), peer: id.source, call: id.call, channel: Channel.stream,
+            limit: QueueLimit.data)
+        if outcome == .full { references?.takeBack(from: id.source, in: home.registry) }
+        return outcome
+    }
+
+    /// The reader takes more.
+    ///
+    /// - Throws: `protocolViolation` when it grants what nobody could want.
+    func grant(_ amount: UInt32) throws(TelekinesisError) {
+        try state.withLock { (state) throws(TelekinesisError) in try state.flow.grant(amount) }
+        flush()
+    }
+
+    /// Nobody reads any more.
+    func cancel() {
+        state.withLock { state in
+            state.isCancelled = true
+            state.isFlushing = false
+        }
+        flush()
+    }
+
+    /// Bytes that wait for the reader.
+    var waitingBytes: Int { state.withLock { $0.flow.waitingBytes } }
+}
