@@ -3,12 +3,12 @@ internal import Glibc
 /// A lock around plain state that threads can wait on. Only for threads that may sleep: workers, spares, the watch over the loops.
 ///
 /// `@unchecked Sendable`: `state` is touched only while `mutex` is held.
-final class Condition<State>: @unchecked Sendable {
+package final class Condition<State>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var state: State
 
-    init(_ state: State) {
+    package init(_ state: State) {
         self.state = state
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
@@ -25,14 +25,14 @@ final class Condition<State>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func withLock<Result>(_ body: (inout State) -> Result) -> Result {
+    package func withLock<Result>(_ body: (inout State) -> Result) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return body(&state)
     }
 
     /// Sleeps until `body` gives a value; it is asked again after each signal.
-    func wait<Result>(_ body: (inout State) -> Result?) -> Result {
+    package func wait<Result>(_ body: (inout State) -> Result?) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while true {
@@ -42,7 +42,7 @@ final class Condition<State>: @unchecked Sendable {
     }
 
     /// Sleeps until `body` gives a value or the time, in nanoseconds, has passed.
-    func wait<Result>(atMost nanoseconds: UInt64, _ body: (inout State) -> Result?) -> Result? {
+    package func wait<Result>(atMost nanoseconds: UInt64, _ body: (inout State) -> Result?) -> Result? {
         let end = monotonicNanoseconds() + nanoseconds
         var time = timespec(tv_sec: Int(end / 1_000_000_000), tv_nsec: Int(end % 1_000_000_000))
         pthread_mutex_lock(mutex)
@@ -53,11 +53,11 @@ final class Condition<State>: @unchecked Sendable {
         }
     }
 
-    func signal() {
+    package func signal() {
         pthread_cond_signal(condition)
     }
 
-    func signalAll() {
+    package func signalAll() {
         pthread_cond_broadcast(condition)
     }
 }

@@ -2,7 +2,7 @@ internal import CSystem
 internal import Glibc
 internal import Reactor
 
-/// What a call hands on to the calls made in turn: for now, until when it is wanted.
+/// What a task's calls know of where they are made: until when they are wanted, what they carry, and the call that is being served.
 struct CallScope: Sendable {
     @TaskLocal static var current = CallScope()
 
@@ -13,6 +13,10 @@ struct CallScope: Sendable {
     var deadline: UInt64?
     /// Whether calls may take for ever.
     var isUnlimited = false
+    /// What calls carry besides their arguments; `nil` when that is nothing.
+    var baggage: Boxed<Baggage>?
+    /// The call from elsewhere that the task serves.
+    var incoming: IncomingCall?
 
     /// Until when a call made now is wanted, and whether somebody chose that.
     ///
@@ -28,9 +32,12 @@ struct CallScope: Sendable {
 
     /// Makes this the current scope of the running task until ``leave()``. The two stand in one asynchronous function, around one `await`.
     func enter() {
-        var value = self
         let key = Unmanaged.passUnretained(Self.$current).toOpaque()
-        tk_task_local_push(key, &value, unsafeBitCast(Self.self, to: UnsafeRawPointer.self))
+        withUnsafeTemporaryAllocation(of: Self.self, capacity: 1) { memory in
+            // The runtime moves it from there: it is not deinitialised here.
+            memory.initializeElement(at: 0, to: self)
+            if let address = memory.baseAddress { tk_task_local_push(key, address, unsafeBitCast(Self.self, to: UnsafeRawPointer.self)) }
+        }
     }
 
     /// Makes the scope before the last ``enter()`` the current one again.

@@ -8,6 +8,8 @@ final class Acquaintance: Sendable {
     let node: NodeID
     private let known = Mutex<Principal?>(nil)
     private let hasGone = Atomic<Bool>(false)
+    /// What methods keep for its connection, by type.
+    let states = Mutex<[ObjectIdentifier: any Sendable]>([:])
 
     init(_ node: NodeID) { self.node = node }
 
@@ -20,7 +22,15 @@ final class Acquaintance: Sendable {
     /// Whether it has gone, and with it all that this node held of it. Should it come back under the same id, that is another acquaintance.
     var isGone: Bool { hasGone.load(ordering: .acquiring) }
 
-    func end() { hasGone.store(true, ordering: .releasing) }
+    func end() {
+        hasGone.store(true, ordering: .releasing)
+        let old = states.withLock { states in
+            defer { states = [:] }
+            return states
+        }
+        // Whatever ends with it ends outside of the lock.
+        withExtendedLifetime(old) {}
+    }
 }
 
 extension NodeSession {

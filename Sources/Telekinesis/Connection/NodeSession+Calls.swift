@@ -27,7 +27,10 @@ extension NodeSession {
     ) async throws -> Reply {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
         let now = loop.now
-        let (deadline, wasChosen) = CallScope.current.deadline(at: now)
+        let scope = CallScope.current
+        let (deadline, wasChosen) = scope.deadline(at: now)
+        var (frame, flags) = (consume frame, flags)
+        if let baggage = scope.baggage { try load(baggage.value, on: &frame, &flags) }
         let call = OutgoingCall(
             id: id, target: target, flags: flags, deadline: deadline, frame: consume frame, references: references, now: now)
         return try await withTaskCancellationHandler {
@@ -38,6 +41,16 @@ extension NodeSession {
         } onCancel: {
             cancel(id)
         }
+    }
+
+    /// Puts what a call carries besides its arguments into its frame.
+    func load(_ baggage: Baggage, on frame: inout [UInt8], _ flags: inout CallFlags) throws(TelekinesisError) {
+        guard !baggage.isEmpty else { return }
+        let metadata = try baggage.metadata(on: home)
+        let length = UInt32(metadata.count).littleEndian
+        let place = FrameType.call.headSize + (flags.contains(.resultKey) ? 16 : 0)
+        frame.insert(contentsOf: withUnsafeBytes(of: length) { Array($0) } + metadata, at: place)
+        flags.insert(.metadata)
     }
 
     /// Sends a call; `completion` hears the answer on whatever thread brings it.

@@ -69,6 +69,8 @@ final class NodeSession: FrameReceiver {
     let loop: EventLoop
     let incoming: IncomingCalls
     let publications = Publications()
+    /// See every call that this node makes.
+    let interceptors = Interceptors()
     /// The other nodes that this one has to do with.
     let acquaintances = Mutex<[NodeID: Acquaintance]>([:])
     let state = Mutex(State())

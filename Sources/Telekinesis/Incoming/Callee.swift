@@ -22,6 +22,16 @@ final class Callee: Sendable {
         isFactory = if case .factory = kind { true } else { false }
     }
 
+    /// The type of what is called.
+    var typeName: String {
+        switch kind {
+        case .object(_, let table): table.typeName
+        case .function(let function): function.description.signature
+        case .factory(let factory): factory.table.typeName
+        case .stream: "stream"
+        }
+    }
+
     /// What it says about itself.
     var description: ServiceDescription {
         switch kind {

@@ -28,6 +28,8 @@ final class IncomingCall: Sendable {
         var callee: Callee?
         var worker: Worker?
         var isCancelled = false
+        /// Made when the method tells something.
+        var reporter: CallReporter?
     }
 
     let id: ID
@@ -39,6 +41,8 @@ final class IncomingCall: Sendable {
     let body: [UInt8]
     /// The objects, functions and streams among its arguments.
     let received: ReceivedReferences?
+    /// What the caller has put beside the arguments; `nil` when that is nothing.
+    let metadata: CallMetadata?
     /// Until when the caller waits, on this machine's clock; `nil` for ever.
     let deadline: UInt64?
     let link: any FrameLink
@@ -47,7 +51,8 @@ final class IncomingCall: Sendable {
 
     /// - Parameter callee: what the call is made on; `nil` when that is still under construction, see ``assign(_:)``.
     init(
-        id: ID, callee: Callee?, action: Action, head: CallBody, body: [UInt8], received: ReceivedReferences?, deadline: UInt64?,
+        id: ID, callee: Callee?, action: Action, head: CallBody, body: [UInt8], received: ReceivedReferences?, metadata: CallMetadata?,
+        deadline: UInt64?,
         link: any FrameLink, owner: IncomingCalls
     ) {
         self.id = id
@@ -57,6 +62,7 @@ final class IncomingCall: Sendable {
         self.head = head
         self.body = body
         self.received = received
+        self.metadata = metadata
         self.deadline = deadline
         self.link = link
         self.owner = owner
@@ -74,7 +80,8 @@ final class IncomingCall: Sendable {
         if isCancelled {
             flags = ReplyWriter.write(TelekinesisError(.cancelled, "the call was cancelled before it began"), into: &writer)
         } else {
-            let scope = CallScope(deadline: deadline, isUnlimited: deadline == nil)
+            var scope = CallScope(deadline: deadline, isUnlimited: deadline == nil, incoming: self)
+            if let trace = metadata?.trace.flatMap({ TraceContext(traceparent: $0) }) { scope.baggage = Boxed(Baggage(trace: trace)) }
             if case .stream(let source) = callee?.kind, head.selector == ObjectService.open.rawValue {
                 await stream(source, in: scope)
                 return control.withLock { $0.worker = nil }
@@ -86,7 +93,11 @@ final class IncomingCall: Sendable {
                 flags = ReplyWriter.write(thrown: error, into: &writer)
             }
         }
-        control.withLock { $0.worker = nil }
+        let reporter = control.withLock { control in
+            control.worker = nil
+            return control.reporter
+        }
+        if let reporter { await reporter.finish() }
         owner.finish(self, reply: writer.takeBytes(), flags: flags, references)
     }
 
@@ -95,6 +106,10 @@ final class IncomingCall: Sendable {
     ) async throws -> (MessagePackWriter, OutgoingReferences?) {
         scope.enter()
         defer { CallScope.leave() }
+        guard owner.interceptors.isEmpty else {
+            let start = start
+            return try await intercepted(callee) { try await self.execute(on: callee, start) }
+        }
         return try await execute(on: callee, start)
     }
 
@@ -161,6 +176,18 @@ final class IncomingCall: Sendable {
         var writer = ReplyWriter.start()
         let flags = ReplyWriter.write(error, into: &writer)
         owner.finish(self, reply: writer.takeBytes(), flags: flags, nil)
+    }
+
+    /// The node that calls.
+    var caller: Acquaintance? { owner.node.session?.acquaintance(of: id.source) }
+
+    /// What the method tells goes there.
+    func reporter(_ make: () -> CallReporter) -> CallReporter {
+        control.withLock { control in
+            let reporter = control.reporter ?? make()
+            control.reporter = reporter
+            return reporter
+        }
     }
 
     /// Whether the caller no longer waits.

@@ -50,6 +50,8 @@ final class IncomingCalls: Sendable {
     let state = Mutex(State())
     let registry: Registry
     let node: NodeHome
+    /// See every call from elsewhere.
+    let interceptors = Interceptors()
 
     init(loop: EventLoop, configuration: NodeConfiguration) {
         self.loop = loop
@@ -99,19 +101,21 @@ final class IncomingCalls: Sendable {
         do throws(TelekinesisError) {
             let flags = CallFlags(rawValue: frame.flags)
             let head = try CallBody(parsing: body, flags: flags)
+            let metadata = head.metadata.isEmpty ? nil : try CallMetadata(parsing: body, head.metadata)
             let deadline = frame.remaining == .max ? nil : CallScope.now + UInt64(frame.remaining) * 1_000_000
             let key = frame.key
             while true {
                 if let callee = registry.ready(key) {
-                    return try begin(callee, head, body, id, received, deadline, key, arrived, on: link)
+                    return try begin(callee, head, body, id, received, metadata, deadline, key, arrived, on: link)
                 }
                 switch registry.callee(key) {
-                case .ready(let callee): return try begin(callee, head, body, id, received, deadline, key, arrived, on: link)
+                case .ready(let callee): return try begin(callee, head, body, id, received, metadata, deadline, key, arrived, on: link)
                 case .failed(let error): throw error
                 case .missing: throw Self.noSuchObject(key)
                 case .pending:
                     let call = IncomingCall(
-                        id: id, callee: nil, action: .call, head: head, body: body, received: received, deadline: deadline, link: link,
+                        id: id, callee: nil, action: .call, head: head, body: body, received: received, metadata: metadata,
+                        deadline: deadline, link: link,
                         owner: self)
                     guard try admit(call, key, arrived) else { return }
                     if registry.wait(call, for: key) { return }
@@ -133,7 +137,8 @@ final class IncomingCalls: Sendable {
 
     /// A call on something that is there.
     private func begin(
-        _ callee: Callee, _ head: CallBody, _ body: [UInt8], _ id: IncomingCall.ID, _ received: ReceivedReferences?, _ deadline: UInt64?,
+        _ callee: Callee, _ head: CallBody, _ body: [UInt8], _ id: IncomingCall.ID, _ received: ReceivedReferences?,
+        _ metadata: CallMetadata?, _ deadline: UInt64?,
         _ place: ActorKey, _ arrived: ArrivingCall?, on link: any FrameLink
     ) throws(TelekinesisError) {
         var action = IncomingCall.Action.call
@@ -151,7 +156,8 @@ final class IncomingCalls: Sendable {
             action = .create(key)
         }
         let call = IncomingCall(
-            id: id, callee: callee, action: action, head: head, body: body, received: received, deadline: deadline, link: link, owner: self)
+            id: id, callee: callee, action: action, head: head, body: body, received: received, metadata: metadata, deadline: deadline,
+            link: link, owner: self)
         do throws(TelekinesisError) {
             if try admit(call, place, arrived) { dispatcher.submit(call) }
         } catch {

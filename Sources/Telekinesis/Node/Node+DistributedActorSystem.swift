@@ -97,15 +97,38 @@ extension Node: DistributedActorSystem {
         }
         do {
             if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
-            let reply = try await session.call(
-                invocation.frame(selector: method.selector, signature: method.signatureHash), to: destination, flags: invocation.flags,
-                references: invocation.references)
+            let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
+            guard session.interceptors.isEmpty else {
+                return try destination.explained(
+                    await intercepted(frame, method, to: actor.id, flags: invocation.flags, references: invocation.references))
+            }
+            let reply = try await session.call(frame, to: destination, flags: invocation.flags, references: invocation.references)
             withExtendedLifetime(actor) {}
             return try destination.explained(reply)
         } catch var error as TelekinesisError {
             if error.code == .deadlineExceeded { error.message = "\(method.signature) of \(actor.id): \(error.message)" }
             throw error
         }
+    }
+}
+
+extension Node {
+    /// Makes a call by way of the interceptors.
+    private func intercepted(
+        _ frame: [UInt8], _ method: CallTarget, to id: ActorID, flags: CallFlags, references: OutgoingReferences?
+    ) async throws -> Reply {
+        let headers = CallScope.current.baggage?.value.headers ?? [:]
+        let call = InterceptedCall(method: method.wireName, target: "\(id)", principal: nil, caller: nil, headers: headers)
+        let result = try await session.interceptors.run(call) { [session] call in
+            // As they are now: a header may have been taken out as well.
+            let scope = CallScope.current.with { $0.headers = call.headers }
+            let reply = try await scope.run { try await session.call(frame, to: id.target, flags: flags, references: references) }
+            return CallResult(value: .outgoing(reply))
+        }
+        guard case .outgoing(let reply) = result.value else {
+            throw TelekinesisError(.internalError, "an interceptor returned the result of another call", ran: .maybe)
+        }
+        return reply
     }
 }
 

@@ -43,9 +43,11 @@ extension NodeSession {
         let target = ActorTarget(.object(key), .remote, lease: instance)
         instance.target.withLock { $0.target = target }
         let route = boundRoute(name)
-        let frame = encoder.frame(selector: ObjectService.create, signature: 0, resultKey: key)
+        var frame = encoder.frame(selector: ObjectService.create, signature: 0, resultKey: key)
+        var flags = encoder.flags.union(.resultKey)
+        if let baggage = CallScope.current.baggage { try load(baggage.value, on: &frame, &flags) }
         start(
-            frame, to: ActorTarget(.name(name.description), .route(route)), flags: encoder.flags.union(.resultKey),
+            frame, to: ActorTarget(.name(name.description), .route(route)), flags: flags,
             references: encoder.references
         ) { instance.settled($0) }
         return target

@@ -6,7 +6,8 @@ enum CallCommand: Command {
         name: "call", summary: "Call a method and print its result.",
         details: """
             The provider, which knows the types, makes values of the arguments. Numbers, Booleans and text are written as they are, dates by
-            RFC 3339, bytes in base64, arrays and structures in JSON. A published function is called without METHOD.
+            RFC 3339, bytes in base64, arrays and structures in JSON. A published function is called without METHOD. What the method tells meanwhile
+            is shown on standard error; what it asks is asked there, and read from standard input.
             """,
         operands: [
             .init(name: "NAME", help: "A published object or function."),
@@ -24,9 +25,20 @@ enum CallCommand: Command {
         let seconds = try arguments.number("--timeout", in: 0.001...1_000_000) ?? 30
         let asJSON = arguments.has(JSONOutput.option.name)
         try await HubConnection.with(arguments) { node in
+            let display = CallDisplay()
+            defer { display.clear() }
             let result = try await withDeadline(.seconds(seconds)) {
-                try await node.call(words[0], words: Array(words.dropFirst()))
+                try await withAnswers {
+                    try await withProgress {
+                        try await node.call(words[0], words: Array(words.dropFirst()))
+                    } observing: {
+                        display.show($0)
+                    }
+                } to: {
+                    try await display.ask($0)
+                }
             }
+            display.clear()
             let text = asJSON ? try ValueText.json(result) : try ValueText.readable(result)
             if let text { try Terminal.line(text) }
         }

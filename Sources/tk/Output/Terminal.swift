@@ -15,6 +15,9 @@ enum Terminal {
     /// Writes a line to standard error. If that fails there is no place left to complain.
     static func error(_ text: String) { _ = put("tk: \(text)\n", STDERR_FILENO) }
 
+    /// Writes to standard error what is no line: a bar, a question.
+    static func note(_ text: String) { _ = put(text, STDERR_FILENO) }
+
     private static func put(_ text: String, _ descriptor: Int32) -> Bool {
         var text = text
         return text.withUTF8 { bytes in
