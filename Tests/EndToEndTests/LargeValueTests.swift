@@ -57,8 +57,8 @@ import Testing
             try await small.add(passed)
             passed += 1
         }
-        // Behind each other, not even one would have passed.
-        #expect(passed > 3)
+        // Behind each other, only the first would have been answered, after the large one.
+        #expect(passed > 1)
         #expect(try await up.value == 64 * Self.mebibyte)
         #expect(try await down.value == 64 * Self.mebibyte)
         await hub.stop()

@@ -120,7 +120,7 @@ import Testing
             return Probe(on: provider, watch)
         }
         do {
-            let probe = try await withDeadline(.seconds(2)) { try stage.caller.class("demo/Slow", of: Probe.self)() }
+            let probe = try await withDeadline(.seconds(20)) { try stage.caller.class("demo/Slow", of: Probe.self)() }
             let error = try await failure { try await withDeadline(.milliseconds(50)) { try await probe.add(1) } }
             #expect(error.code == .deadlineExceeded)
             try await eventually { gate.arrived == 1 }
