@@ -9,5 +9,6 @@
 #include "random.h"
 #include "signals.h"
 #include "sockets.h"
+#include "task_cancellation.h"
 #include "task_locals.h"
 #include "threads.h"

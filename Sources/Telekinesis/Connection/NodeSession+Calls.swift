@@ -1,3 +1,4 @@
+internal import CSystem
 internal import Reactor
 internal import Synchronization
 internal import TelekinesisLink
@@ -33,13 +34,25 @@ extension NodeSession {
         if let baggage = scope.baggage { try load(baggage.value, on: &frame, &flags) }
         let call = OutgoingCall(
             id: id, target: target, flags: flags, deadline: deadline, frame: consume frame, references: references, now: now)
-        return try await withTaskCancellationHandler {
-            try await withUnsafeThrowingContinuation { continuation in
-                start(call, deadlineWasChosen: wasChosen, completion: .task(continuation))
-                if Task.isCancelled { cancelStarted(call) }
-            }
-        } onCancel: {
-            cancel(id)
+        return try await answer(to: call, deadlineWasChosen: wasChosen)
+    }
+
+    /// Starts a call and waits for its answer; when the task is cancelled, so is the call.
+    ///
+    /// `withTaskCancellationHandler` would do, but for its cost: four switches of executor, see decision 006.
+    private nonisolated(nonsending) func answer(to call: OutgoingCall, deadlineWasChosen: Bool) async throws -> Reply {
+        let cancel: @convention(c) (UnsafeRawPointer?, UInt64) -> Void = { session, id in
+            guard let session else { return }
+            Unmanaged<NodeSession>.fromOpaque(session).takeUnretainedValue().cancel(id)
+        }
+        let registration = tk_add_cancellation_handler(cancel, Unmanaged.passUnretained(self).toOpaque(), call.id)
+        defer {
+            tk_remove_cancellation_handler(registration)
+            withExtendedLifetime(self) {}
+        }
+        return try await withUnsafeThrowingContinuation { continuation in
+            start(call, deadlineWasChosen: deadlineWasChosen, completion: .task(continuation))
+            if Task.isCancelled { cancelStarted(call) }
         }
     }
 
