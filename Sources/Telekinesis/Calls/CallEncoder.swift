@@ -40,10 +40,12 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     }
 
     /// Writes an argument.
+    @inlinable
     public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
         try append(argument.value, label: argument.label)
     }
 
+    @usableFromInline
     mutating func append<Value: Encodable>(_ value: Value, label: String? = nil) throws {
         guard count < Int(UInt8.max) else { throw TelekinesisError(.invalidUse, "a call has at most 255 arguments") }
         do {

@@ -2,6 +2,7 @@ internal import MessagePack
 internal import TelekinesisProtocol
 
 /// An answer as it came.
+@usableFromInline
 struct Reply: Sendable {
     /// Encoding byte and value.
     var body: [UInt8]
@@ -33,6 +34,7 @@ extension Reply {
     /// The value in it.
     ///
     /// - Throws: the error in it: the method's own where its type is known here, else ``TelekinesisError``.
+    @usableFromInline
     func decode<Value: Decodable>(_ type: Value.Type, on node: Node) throws -> Value {
         try throwError()
         guard body.first == Encoding.messagePack.rawValue else {
@@ -48,6 +50,7 @@ extension Reply {
     }
 
     /// Throws the error in it, if it is one.
+    @usableFromInline
     func throwError() throws {
         guard flags.contains(.isError) else { return }
         if let wire = wireError, let thrown = ThrownErrors.decode(wire, decoder: MessagePackDecoder()) { throw thrown }

@@ -68,30 +68,39 @@ extension Node: DistributedActorSystem {
     /// An encoder for the arguments of one call.
     public func makeInvocationEncoder() -> CallEncoder { CallEncoder(on: self) }
 
+    // Inlinable, so that the compiler makes a copy for the types of each method: else all that is generic here would look up metadata and conformances
+    // with every call.
+
     /// Calls a method of a proxy.
+    @inlinable
     public nonisolated(nonsending) func remoteCall<Act, Err, Res>(
         on actor: Act, target: RemoteCallTarget, invocation: inout CallEncoder, throwing: Err.Type, returning: Res.Type
     ) async throws -> Res where Act: DistributedActor, Act.ID == ActorID, Err: Error, Res: Codable {
-        let reply = try await invoke(actor, target, &invocation)
+        let reply = try await invoke(actor.id, target, &invocation)
+        withExtendedLifetime(actor) {}
         return try reply.decode(Res.self, on: self)
     }
 
     /// Calls a method of a proxy that has no result.
+    @inlinable
     public nonisolated(nonsending) func remoteCallVoid<Act, Err>(
         on actor: Act, target: RemoteCallTarget, invocation: inout CallEncoder, throwing: Err.Type
     ) async throws where Act: DistributedActor, Act.ID == ActorID, Err: Error {
-        let reply = try await invoke(actor, target, &invocation)
+        let reply = try await invoke(actor.id, target, &invocation)
+        withExtendedLifetime(actor) {}
         try reply.throwError()
     }
 
-    private nonisolated(nonsending) func invoke<Act>(
-        _ actor: Act, _ target: RemoteCallTarget, _ invocation: inout CallEncoder
-    ) async throws -> Reply where Act: DistributedActor, Act.ID == ActorID {
+    /// Makes a call. The actor is held by the caller.
+    @usableFromInline
+    nonisolated(nonsending) func invoke(
+        _ id: ActorID, _ target: RemoteCallTarget, _ invocation: inout CallEncoder
+    ) async throws -> Reply {
         guard let method = CallTargets.callTarget(for: target) else {
             throw TelekinesisError(.noSuchMethod, "the target of the call is no distributed method of this program")
         }
-        let destination = actor.id.target
-        if let object = try localActor(actor.id) {
+        let destination = id.target
+        if let object = try localActor(id) {
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
             return try await LocalCall.invoke(object, frame, invocation.references, on: self)
         }
@@ -100,13 +109,12 @@ extension Node: DistributedActorSystem {
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
             guard session.interceptors.isEmpty else {
                 return try destination.explained(
-                    await intercepted(frame, method, to: actor.id, flags: invocation.flags, references: invocation.references))
+                    await intercepted(frame, method, to: id, flags: invocation.flags, references: invocation.references))
             }
             let reply = try await session.call(frame, to: destination, flags: invocation.flags, references: invocation.references)
-            withExtendedLifetime(actor) {}
             return try destination.explained(reply)
         } catch var error as TelekinesisError {
-            if error.code == .deadlineExceeded { error.message = "\(method.signature) of \(actor.id): \(error.message)" }
+            if error.code == .deadlineExceeded { error.message = "\(method.signature) of \(id): \(error.message)" }
             throw error
         }
     }
