@@ -202,15 +202,16 @@ extension EventLoop {
                 case .job(let job): job.runSynchronously(on: executor)
                 case .closure(let closure): closure()
                 }
-            case .flush(let flushables):
-                for flushable in flushables { flushable.flush() }
+            case .flush:
+                for flushable in turn.flushables { flushable.flush() }
+                turn.flushables.removeAll(keepingCapacity: true)
             case .close(let watches):
                 for watch in watches { watch.end() }
             case .spin:
                 spin(&turn)
             case .poll(let timeout):
                 poll(timeout)
-                turn = LoopTurn(start: now)
+                turn.begin(at: now)
             case .lost:
                 return
             case .stop(let watches):
@@ -266,7 +267,7 @@ extension EventLoop {
             if hasEvents || state.withLock({ !$0.jobs.isEmpty || !$0.unwatched.isEmpty }) {
                 // What was there already says nothing about the use of polling.
                 if !isFirstLook { spinner.found() }
-                turn = LoopTurn(start: now)
+                turn.begin(at: now)
                 return
             }
             isFirstLook = false

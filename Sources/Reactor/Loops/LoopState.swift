@@ -7,8 +7,8 @@ enum Work: Sendable {
 /// What a loop's thread does next.
 enum LoopStep {
     case run(Work)
-    /// Write what the jobs of this turn have produced.
-    case flush([any Flushable])
+    /// Write what the jobs of this turn have produced: ``LoopTurn/flushables``.
+    case flush
     /// Close what is no longer watched.
     case close([Watch])
     /// Poll for a short while before sleeping.
@@ -31,9 +31,18 @@ struct LoopTurn {
     var hasSpun = false
     /// Set when a watchdog has to be woken for the job that is about to run.
     var wakesWatchdog = false
+    /// What is to be written. Its memory serves again.
+    var flushables: [any Flushable] = []
 
     init(start: UInt64) {
         self.start = start
+    }
+
+    /// Another round begins.
+    mutating func begin(at now: UInt64) {
+        start = now
+        jobs = 0
+        hasSpun = false
     }
 }
 
@@ -74,9 +83,8 @@ struct LoopState: ~Copyable {
         if !isOvertime, let work = jobs.popFirst() { return run(work, &turn) }
         if !flushables.isEmpty {
             activity += 1
-            var taken: [any Flushable] = []
-            swap(&taken, &flushables)
-            return .flush(taken)
+            swap(&turn.flushables, &flushables)
+            return .flush
         }
         if !unwatched.isEmpty {
             activity += 1

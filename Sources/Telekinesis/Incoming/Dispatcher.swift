@@ -97,8 +97,19 @@ final class Worker: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Where small results are kept until they are written.
+    let scratch = ResultScratch()
+    /// The memory of the last reply. Touched only by the worker's task.
+    nonisolated(unsafe) var spare: [UInt8] = []
 
     private init() {}
+
+    /// The memory of the last reply, from now on the caller's.
+    func takeSpare() -> [UInt8] {
+        var taken: [UInt8] = []
+        swap(&taken, &spare)
+        return taken
+    }
 
     /// Makes a worker on a loop. All have the same priority: Swift's actors serve by priority first, and order would be lost.
     static func start(on loop: EventLoop, _ body: @escaping @Sendable (Worker) async -> Void) {

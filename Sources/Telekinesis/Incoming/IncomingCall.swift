@@ -74,10 +74,11 @@ final class IncomingCall: Sendable {
             control.worker = worker
             return (control.callee, control.isCancelled)
         }
-        var writer = ReplyWriter.start()
+        var writer: MessagePackWriter
         var flags: ReplyFlags = []
         var references: OutgoingReferences?
         if isCancelled {
+            writer = ReplyWriter.start()
             flags = ReplyWriter.write(TelekinesisError(.cancelled, "the call was cancelled before it began"), into: &writer)
         } else {
             var scope = CallScope(deadline: deadline, isUnlimited: deadline == nil, incoming: self)
@@ -87,7 +88,8 @@ final class IncomingCall: Sendable {
                 return control.withLock { $0.worker = nil }
             }
             do {
-                (writer, references) = try await execute(on: callee, writer, in: scope)
+                (writer, references) = try await execute(
+                    on: callee, ReplyWriter.start(in: worker.takeSpare()), in: scope, worker.scratch)
             } catch {
                 writer = ReplyWriter.start()
                 flags = ReplyWriter.write(thrown: error, into: &writer)
@@ -98,30 +100,30 @@ final class IncomingCall: Sendable {
             return control.reporter
         }
         if let reporter { await reporter.finish() }
-        owner.finish(self, reply: writer.takeBytes(), flags: flags, references)
+        worker.spare = owner.finish(self, reply: writer.takeBytes(), flags: flags, references)
     }
 
     private nonisolated(nonsending) func execute(
-        on callee: Callee?, _ start: consuming MessagePackWriter, in scope: CallScope
+        on callee: Callee?, _ start: consuming MessagePackWriter, in scope: CallScope, _ scratch: ResultScratch
     ) async throws -> (MessagePackWriter, OutgoingReferences?) {
         scope.enter()
         defer { CallScope.leave() }
         guard owner.interceptors.isEmpty else {
             let start = start
-            return try await intercepted(callee) { try await self.execute(on: callee, start) }
+            return try await intercepted(callee) { try await self.execute(on: callee, start, ResultScratch()) }
         }
-        return try await execute(on: callee, start)
+        return try await execute(on: callee, start, scratch)
     }
 
     private nonisolated(nonsending) func execute(
-        on callee: Callee?, _ start: consuming MessagePackWriter
+        on callee: Callee?, _ start: consuming MessagePackWriter, _ scratch: ResultScratch
     ) async throws -> (MessagePackWriter, OutgoingReferences?) {
         var writer = start
         var references: OutgoingReferences?
         switch (action, callee?.kind) {
         case (.call, .object(let object, let table)):
             references = try await Self.execute(
-                on: object, table, head: head, body: body, received, on: owner.node, into: &writer)
+                on: object, table, head: head, body: body, received, on: owner.node, scratch, into: &writer)
         case (.call, .function(let function)):
             var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body, received, on: owner.node)
             let result = try await function.body(&decoder)
@@ -149,12 +151,12 @@ final class IncomingCall: Sendable {
     /// - Returns: what the result hands over.
     nonisolated(nonsending) static func execute(
         on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: [UInt8], _ received: ReceivedReferences?,
-        on home: NodeHome, into writer: inout MessagePackWriter
+        on home: NodeHome, _ scratch: ResultScratch? = nil, into writer: inout MessagePackWriter
     ) async throws -> OutgoingReferences? {
         var (method, arguments) = try ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: home)
         let result: MethodResult
         do throws(MethodFailure) {
-            result = try await method.execute(on: object, arguments: &arguments)
+            result = try await method.execute(on: object, arguments: &arguments, scratch: scratch)
         } catch {
             switch error {
             case .refused(let reason): throw ArgumentBinding.refusal(reason, of: method, callerSignature: head.signature)
@@ -175,7 +177,7 @@ final class IncomingCall: Sendable {
     func refuse(_ error: TelekinesisError) {
         var writer = ReplyWriter.start()
         let flags = ReplyWriter.write(error, into: &writer)
-        owner.finish(self, reply: writer.takeBytes(), flags: flags, nil)
+        _ = owner.finish(self, reply: writer.takeBytes(), flags: flags, nil)
     }
 
     /// The node that calls.
@@ -221,6 +223,14 @@ enum ReplyWriter {
     static func start() -> MessagePackWriter {
         // The encoding's number is 0, as is the head that is still to be written.
         MessagePackWriter(appendingTo: .zeros(prefix + 1, capacity: 64))
+    }
+
+    /// The same in the memory of a reply that has left.
+    static func start(in spare: consuming [UInt8]) -> MessagePackWriter {
+        guard spare.count > prefix else { return start() }
+        spare.removeSubrange((prefix + 1)...)
+        spare[prefix] = 0
+        return MessagePackWriter(appendingTo: spare)
     }
 
     /// Writes an error that the runtime found before the method was executed.

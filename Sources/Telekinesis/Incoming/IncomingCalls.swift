@@ -143,8 +143,12 @@ final class IncomingCalls: Sendable {
     ) throws(TelekinesisError) {
         var action = IncomingCall.Action.call
         switch head.selector {
-        case ObjectService.describe.rawValue: return answer(id, ReplyWriter.encoded(callee.description), [], on: link)
-        case ObjectService.ping.rawValue: return answer(id, ReplyWriter.encoded(Optional<Int>.none), [], on: link)
+        case ObjectService.describe.rawValue:
+            answer(id, ReplyWriter.encoded(callee.description), [], on: link)
+            return
+        case ObjectService.ping.rawValue:
+            answer(id, ReplyWriter.encoded(Optional<Int>.none), [], on: link)
+            return
         default: break
         }
         if callee.isFactory {
@@ -231,9 +235,11 @@ final class IncomingCalls: Sendable {
     /// A call has its answer.
     ///
     /// - Parameter references: what the answer hands over.
-    func finish(_ call: IncomingCall, reply: consuming [UInt8], flags: ReplyFlags, _ references: OutgoingReferences?) {
-        answer(call.id, reply, flags, references, on: call.link, of: call)
+    /// - Returns: the memory of the reply when it is of use for another one, else nothing.
+    func finish(_ call: IncomingCall, reply: consuming [UInt8], flags: ReplyFlags, _ references: OutgoingReferences?) -> [UInt8] {
+        let rest = answer(call.id, reply, flags, references, on: call.link, of: call)
         remove(call)
+        return rest
     }
 
     func cancel(_ frame: Frame, on link: any FrameLink) {
@@ -254,10 +260,12 @@ final class IncomingCalls: Sendable {
 
     // MARK: Replies
 
+    /// - Returns: see ``finish(_:reply:flags:_:)``.
+    @discardableResult
     private func answer(
         _ id: IncomingCall.ID, _ reply: consuming [UInt8], _ flags: ReplyFlags, _ references: OutgoingReferences? = nil,
         on link: any FrameLink, of call: IncomingCall? = nil
-    ) {
+    ) -> [UInt8] {
         var flags = flags
         if let references {
             reply.insert(contentsOf: references.table, at: FrameHead.size)
@@ -267,7 +275,8 @@ final class IncomingCalls: Sendable {
         let isLarge = size < reply.count
         if isLarge {
             guard state.withLock({ $0.resultBytes(of: id.source) <= configuration.maximumPartialBytes }) else {
-                return refuse(id, Self.resultsWait, on: link)
+                refuse(id, Self.resultsWait, on: link)
+                return []
             }
             flags.insert(.more)
         }
@@ -282,7 +291,8 @@ final class IncomingCalls: Sendable {
             } catch {
                 var error = error
                 error.ran = .yes
-                return refuse(id, error, on: link)
+                refuse(id, error, on: link)
+                return []
             }
         } else {
             outcome = reply.withUnsafeBytes {
@@ -290,21 +300,27 @@ final class IncomingCalls: Sendable {
             }
         }
         switch outcome {
-        case .closed: return
+        case .closed: return []
         case .full:
             // An answer must not be lost without a word: the end of the connection is one.
-            return link.close(TelekinesisError(.overloaded, "the hub reads too slowly: answers can wait no longer", ran: .maybe))
+            link.close(TelekinesisError(.overloaded, "the hub reads too slowly: answers can wait no longer", ran: .maybe))
+            return []
         case .queued: break
         }
-        guard isLarge else { return }
+        guard isLarge else { return reply.count <= Self.largestSpare ? reply : [] }
         let download = Download(transfer: OutgoingTransfer(reply, from: size), link: link)
         state.withLock { $0.downloads[id] = download }
         // A caller that has given up would take nothing more of it.
         if call?.isCancelled == true, state.withLock({ $0.downloads.removeValue(forKey: id) }) != nil {
-            return refuse(id, Self.cancelled, on: link)
+            refuse(id, Self.cancelled, on: link)
+            return []
         }
         pump(id)
+        return []
     }
+
+    /// Workers keep no more memory than that for the next reply.
+    private static let largestSpare = 1024
 
     /// Sends the first frame of an answer that hands something over, and in front of it the word to the owners of what is others'.
     private func give(

@@ -50,24 +50,25 @@ extension Method {
     /// found it by name (stdlib/public/Distributed/DistributedActor.cpp, Swift 6.3). All that the runtime leaves unchecked is checked first: that the method
     /// is one of this actor's own type, that the actor is here, that the decoder is the one of its system, and that the count of arguments is right.
     ///
+    /// - Parameter scratch: where a small result may be kept until it is written; nobody else uses it until then.
     /// - Returns: the result, to be written once.
     /// - Throws: ``MethodFailure/refused(_:)`` when the method did not run, ``MethodFailure/thrown(_:)`` with its own error.
     package nonisolated(nonsending) func execute<Decoder: InvocationArguments>(
-        on actor: any DistributedActor, arguments: inout Decoder
+        on actor: any DistributedActor, arguments: inout Decoder, scratch: ResultScratch? = nil
     ) async throws(MethodFailure) -> MethodResult {
         let preparation = try check(actor, arguments)
         // A metatype as an existential is the type's metadata and its witness table.
         let (metadata, witnesses) = unsafeBitCast(Decoder.self as any DistributedTargetInvocationDecoder.Type, to: (UInt, UInt).self)
         let accessor = unsafeBitCast((preparation.accessor, UInt(0)), to: Accessor<Decoder>.self)
-        let result = preparation.result.allocate()
+        let result = preparation.result.allocate(scratch)
         do {
             try await accessor.call(&arguments, preparation.argumentTypes, UInt(bitPattern: result), 0, 0, 0, actor, metadata, witnesses)
         } catch {
-            preparation.result.deallocate(result)
+            preparation.result.deallocate(result, scratch)
             guard arguments.decodedCount == parameterTypes.count else { throw refusal(error, of: arguments.decodedCount) }
             throw .thrown(error)
         }
-        return MethodResult(at: result, type: preparation.result)
+        return MethodResult(at: result, type: preparation.result, scratch)
     }
 
     /// Refuses whatever the runtime would execute with undefined behaviour.

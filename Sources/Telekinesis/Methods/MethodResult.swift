@@ -13,8 +13,11 @@ package struct MethodResult: ~Copyable, @unchecked Sendable {
     private let memory: UnsafeMutableRawPointer
     private let type: ResultType
 
-    init(at memory: UnsafeMutableRawPointer, type: ResultType) {
+    private let scratch: ResultScratch?
+
+    init(at memory: UnsafeMutableRawPointer, type: ResultType, _ scratch: ResultScratch?) {
         self.memory = memory
+        self.scratch = scratch
         self.type = type
     }
 
@@ -25,7 +28,24 @@ package struct MethodResult: ~Copyable, @unchecked Sendable {
 
     deinit {
         type.destroy(memory)
-        type.deallocate(memory)
+        type.deallocate(memory, scratch)
+    }
+}
+
+/// Memory for a small result, used again by one call after the other.
+///
+/// Sendable because it belongs to one task, which executes one call at a time.
+package final class ResultScratch: @unchecked Sendable {
+    private static let size = 64
+    private static let alignment = 16
+    fileprivate let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: alignment)
+
+    package init() {}
+
+    deinit { memory.deallocate() }
+
+    fileprivate static func fits<Result>(_: Result.Type) -> Bool {
+        MemoryLayout<Result>.size <= size && MemoryLayout<Result>.alignment <= alignment
     }
 }
 
@@ -38,11 +58,13 @@ class ResultType: @unchecked Sendable {  // No stored properties, here or below.
         return (type as? any Codable.Type).map { typed($0) }
     }
 
-    /// Memory for a result that is still to come.
-    func allocate() -> UnsafeMutableRawPointer { .allocate(byteCount: 1, alignment: 1) }
+    /// Memory for a result that is still to come: the scratch where it fits.
+    func allocate(_ scratch: ResultScratch?) -> UnsafeMutableRawPointer { scratch?.memory ?? .allocate(byteCount: 1, alignment: 1) }
 
     /// Ends the life of memory that has no value.
-    func deallocate(_ memory: UnsafeMutableRawPointer) { memory.deallocate() }
+    func deallocate(_ memory: UnsafeMutableRawPointer, _ scratch: ResultScratch?) {
+        if memory != scratch?.memory { memory.deallocate() }
+    }
 
     /// Ends the life of the value in `memory`.
     func destroy(_ memory: UnsafeMutableRawPointer) {}
@@ -54,9 +76,14 @@ class ResultType: @unchecked Sendable {  // No stored properties, here or below.
 }
 
 private final class TypedResult<Result: Codable>: ResultType, @unchecked Sendable {
-    override func allocate() -> UnsafeMutableRawPointer { UnsafeMutableRawPointer(UnsafeMutablePointer<Result>.allocate(capacity: 1)) }
+    override func allocate(_ scratch: ResultScratch?) -> UnsafeMutableRawPointer {
+        if let scratch, ResultScratch.fits(Result.self) { return scratch.memory }
+        return UnsafeMutableRawPointer(UnsafeMutablePointer<Result>.allocate(capacity: 1))
+    }
 
-    override func deallocate(_ memory: UnsafeMutableRawPointer) { memory.assumingMemoryBound(to: Result.self).deallocate() }
+    override func deallocate(_ memory: UnsafeMutableRawPointer, _ scratch: ResultScratch?) {
+        if memory != scratch?.memory { memory.assumingMemoryBound(to: Result.self).deallocate() }
+    }
 
     override func destroy(_ memory: UnsafeMutableRawPointer) { memory.assumingMemoryBound(to: Result.self).deinitialize(count: 1) }
 
