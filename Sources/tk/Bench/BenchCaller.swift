@@ -1,3 +1,4 @@
+internal import CAllocations
 internal import Glibc
 internal import Reactor
 internal import Telekinesis
@@ -86,13 +87,23 @@ struct BenchCaller: Sendable {
     ) async throws -> BenchResult {
         let seconds = seconds ?? self.seconds
         if isDone == nil, workload != .busy { _ = try await keepCalling(targets, until: after(seconds / 10), call) }
+        let first = try await allocations(targets[0])
         let begin = now()
         let latencies = try await keepCalling(targets, until: isDone ?? after(seconds), call)
         let elapsed = Double(now() - begin) / 1e9
+        let last = try await allocations(targets[0])
         let parts = latencies.percentiles([0.5, 0.99, 1])
+        let calls = Double(max(latencies.count, 1))
         return BenchResult(
             workload: workload.rawValue, path: "", calls_per_s: Double(latencies.count) / elapsed, p50_us: parts[0], p99_us: parts[1],
-            max_us: parts[2], mb_per_s: Double(latencies.count * bytesPerCall) / Double(Self.megabyte) / elapsed, ratio_to_floor: 0)
+            max_us: parts[2], mb_per_s: Double(latencies.count * bytesPerCall) / Double(Self.megabyte) / elapsed, ratio_to_floor: 0,
+            caller_allocations: Double(last.caller - first.caller) / calls,
+            provider_allocations: Double(last.provider - first.provider) / calls)
+    }
+
+    /// Allocations of both processes so far.
+    private func allocations(_ target: BenchTarget) async throws -> (caller: UInt64, provider: UInt64) {
+        (allocations_of_this_process(), try await target.allocations())
     }
 
     private func keepCalling(

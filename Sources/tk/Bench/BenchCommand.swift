@@ -18,7 +18,8 @@ enum BenchCommand: Command {
 
             The ratio is p50 to that of the raw echo or relay (W1, W6, W7) or of the empty hub (W8), calls per second to those of the sequential
             raw echo (W2, W4), bytes per second to those of the raw relay or echo (W3). That of S1 is elements per second to the calls per second of W2, that of S2 bytes
-            per second to those of W3, each in the same round.
+            per second to those of W3, each in the same round. Allocations are those of a call in the caller's process and in the provider's, which
+            on the direct path has the hub in it.
             """,
         operands: [
             .init(name: "ROLE", help: "provider, caller or codec; all of it unless given.", isRequired: false, isRepeated: true)
@@ -77,15 +78,21 @@ enum BenchCommand: Command {
 /// The figures as a table for people.
 enum BenchReport {
     static func text(_ results: [BenchResult]) -> String {
-        let head = ["workload", "path", "calls/s", "p50 µs", "p99 µs", "max µs", "MiB/s", "ratio", "B/connection"]
+        let head = ["workload", "path", "calls/s", "p50 µs", "p99 µs", "max µs", "MiB/s", "ratio", "B/connection", "allocations"]
         let rows = results.map { result in
             [
                 result.workload, result.path, number(result.calls_per_s, 0), number(result.p50_us, 1), number(result.p99_us, 1),
                 number(result.max_us, 1), number(result.mb_per_s, 0), number(result.ratio_to_floor, 2),
-                number(result.bytes_per_connection, 0),
+                number(result.bytes_per_connection, 0), allocations(result),
             ]
         }
         return TextTable.lines([head] + rows)
+    }
+
+    /// Per call, the caller's and the provider's.
+    private static func allocations(_ result: BenchResult) -> String {
+        result.provider_allocations == 0
+            ? "" : [result.caller_allocations, result.provider_allocations].map { number($0, 1) }.joined(separator: " + ")
     }
 
     private static func number(_ value: Double, _ places: Int) -> String {

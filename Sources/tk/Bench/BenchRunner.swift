@@ -74,6 +74,8 @@ struct BenchRunner {
         result.max_us = median(results.map(\.max_us))
         result.mb_per_s = median(results.map(\.mb_per_s))
         result.ratio_to_floor = median(results.map(\.ratio_to_floor))
+        result.caller_allocations = median(results.map(\.caller_allocations))
+        result.provider_allocations = median(results.map(\.provider_allocations))
         return result
     }
 

@@ -1,3 +1,4 @@
+internal import CAllocations
 internal import Distributed
 internal import Telekinesis
 
@@ -27,6 +28,9 @@ distributed actor BenchTarget {
 
     /// Takes bytes and says how many there were.
     distributed func take(_ bytes: [UInt8]) -> Int { bytes.count }
+
+    /// How many blocks of memory this process has asked for.
+    distributed func allocations() -> UInt64 { allocations_of_this_process() }
 
     /// Computes for so long, without a pause.
     distributed func compute(milliseconds: Int) -> Int {

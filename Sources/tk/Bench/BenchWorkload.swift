@@ -55,6 +55,10 @@ struct BenchResult: Codable, Sendable {
     var ratio_to_floor: Double
     /// W5: bytes of the hub's own memory that an idle connection takes.
     var bytes_per_connection: Double = 0
+    /// Blocks of memory that the caller's process asks for with each call; 0 where that is not counted.
+    var caller_allocations: Double = 0
+    /// The same for the provider's process, with the hub's if that is in it.
+    var provider_allocations: Double = 0
 }
 
 /// Times of single calls, in nanoseconds.
