@@ -18,10 +18,11 @@ public struct PairTable<Value>: ~Copyable {
     }
 
     @usableFromInline var slots = IntegerTable<Slot>()
+    @usableFromInline let secret: PairKey
 
     /// An empty table.
     @inlinable
-    public init() {}
+    public init() { secret = PairTableSecret.value }
 
     /// How many values there are.
     @inlinable
@@ -35,11 +36,11 @@ public struct PairTable<Value>: ~Copyable {
     @inlinable
     public subscript(key: PairKey) -> Value? {
         get {
-            guard let slot = slots[key.folded], slot.key == key else { return nil }
+            guard let slot = slots[fold(key)], slot.key == key else { return nil }
             return slot.value
         }
         set {
-            if let newValue { slots.insert(Slot(key: key, value: newValue), for: key.folded) } else { remove(key) }
+            if let newValue { slots.insert(Slot(key: key, value: newValue), for: fold(key)) } else { remove(key) }
         }
     }
 
@@ -47,7 +48,7 @@ public struct PairTable<Value>: ~Copyable {
     @inlinable
     @discardableResult
     public mutating func remove(_ key: PairKey) -> Value? {
-        let folded = key.folded
+        let folded = fold(key)
         guard slots.update(folded, { $0.key == key }) == true else { return nil }
         return slots.remove(folded)?.value
     }
@@ -57,7 +58,7 @@ public struct PairTable<Value>: ~Copyable {
     /// - Returns: what `body` returns; `nil` when the key has no value.
     @inlinable
     public mutating func update<Result>(_ key: PairKey, _ body: (inout Value) -> Result) -> Result? {
-        slots.update(key.folded) { $0.key == key ? body(&$0.value) : nil } ?? nil
+        slots.update(fold(key)) { $0.key == key ? body(&$0.value) : nil } ?? nil
     }
 
     /// The values that satisfy a condition, in no order.
@@ -66,6 +67,15 @@ public struct PairTable<Value>: ~Copyable {
         var found: [Value] = []
         slots.forEach { if condition($1.key, $1.value) { found.append($1.value) } }
         return found
+    }
+
+    /// Both halves of a product of which nobody else knows a factor. A sum or an exclusive or with one product would not do: pairs that differ in the highest
+    /// bits of both parts would meet, whatever the secret.
+    @inlinable
+    @inline(__always)
+    func fold(_ key: PairKey) -> UInt64 {
+        let (high, low) = (key.first ^ secret.first).multipliedFullWidth(by: key.second ^ secret.second)
+        return high ^ low
     }
 }
 
@@ -81,19 +91,11 @@ public struct PairKey: Equatable, Sendable {
         self.first = first
         self.second = second
     }
-
-    /// Both halves of a product of which nobody else knows a factor. A sum or an exclusive or with one product would not do: pairs that differ in the highest
-    /// bits of both parts would meet, whatever the secret.
-    @inlinable var folded: UInt64 {
-        let (high, low) = (first ^ PairTableSecret.first).multipliedFullWidth(by: second ^ PairTableSecret.second)
-        return high ^ low
-    }
 }
 
 @usableFromInline
 enum PairTableSecret {
-    @usableFromInline static let first = UInt64.random(in: 0...UInt64.max)
-    @usableFromInline static let second = UInt64.random(in: 0...UInt64.max)
+    @usableFromInline static let value = PairKey(.random(in: 0...UInt64.max), .random(in: 0...UInt64.max))
 }
 
 extension ActorKey {
