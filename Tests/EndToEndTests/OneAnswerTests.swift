@@ -7,7 +7,7 @@ import Testing
 @testable import Telekinesis
 
 /// Each call ends exactly once, however many reasons there are for its end. (A second end would stop the process.)
-@Suite(.timeLimit(.minutes(1))) struct OneAnswerTests {
+@Suite(.timeLimit(.minutes(5))) struct OneAnswerTests {
     @Test func callsThatRaceWithDeadlineAndCancellationEndOnce() async throws {
         let hub = try await startHub { $0.limits.cancels = .init(perSecond: 1_000_000, burst: 1_000_000) }
         let (provider, caller) = (try await hub.connect(), try await hub.connect())
