@@ -8,6 +8,7 @@ internal import TelekinesisProtocol
 final class IncomingCalls: Sendable {
     struct State: ~Copyable {
         var running = PairTable<IncomingCall>()
+        var shares: CallerShares
         /// Calls whose arguments come in parts, and what is behind them.
         var uploads: [IncomingCall.ID: ArrivingCall] = [:]
         var uploadedBytes = 0
@@ -47,7 +48,7 @@ final class IncomingCalls: Sendable {
     let loop: EventLoop
     private let home: Dispatcher
     private let others = Mutex<[ObjectIdentifier: Dispatcher]>([:])
-    let state = Mutex(State())
+    let state: Mutex<State>
     let registry: Registry
     let node: NodeHome
     /// See every call from elsewhere.
@@ -56,6 +57,7 @@ final class IncomingCalls: Sendable {
     init(loop: EventLoop, configuration: NodeConfiguration) {
         self.loop = loop
         self.configuration = configuration
+        state = Mutex(State(shares: CallerShares(limit: configuration.maximumCallsPerCaller)))
         let home = Dispatcher(loop: loop)
         self.home = home
         registry = Registry(limit: configuration.maximumHeldObjects) { home.submit($0) }
@@ -192,11 +194,13 @@ final class IncomingCalls: Sendable {
             guard waiting <= configuration.maximumCallsPerObject, state.running.count < configuration.maximumIncomingCalls else {
                 return TelekinesisError(.overloaded, "too many calls wait for this object: try again later")
             }
+            guard state.shares.admit(call.id.source, beside: state.running) else { return tooManyCallsOfOne }
             guard !state.isRefusing else { return TelekinesisError(.moved, "this provider is shutting down") }
             guard state.running[call.id.pair] == nil else {
                 return TelekinesisError(.protocolViolation, "the call id \(call.id.call) is in use")
             }
             state.running[call.id.pair] = call
+            state.shares.began(call.id.source)
             if let arrived {
                 state.arrivals.end(call.id.call, at: arrived.place, with: call)
                 startsNow = false
@@ -212,10 +216,15 @@ final class IncomingCalls: Sendable {
         return startsNow
     }
 
+    private var tooManyCallsOfOne: TelekinesisError {
+        let what = "this node has its \(configuration.maximumCallsPerCaller) calls at this provider (`maximumCallsPerCaller`)"
+        return TelekinesisError(.overloaded, "\(what): await some first")
+    }
+
     func remove(_ call: IncomingCall) {
         call.charged?.inFlight.subtract(1, ordering: .relaxed)
         let isIdle = state.withLock { state -> Bool in
-            state.running.remove(call.id.pair)
+            if state.running.remove(call.id.pair) != nil { state.shares.ended(call.id.source, remaining: state.running.count) }
             return state.isIdle && state.hasIdleWaiters
         }
         if isIdle { noteIdle() }

@@ -16,6 +16,8 @@ public struct NodeConfiguration: Sendable {
     public var maximumCalls = 10_000
     /// Calls from others that may wait or run here at once.
     public var maximumIncomingCalls = 10_000
+    /// Those of them that one other node may have.
+    public var maximumCallsPerCaller = 5_000
     /// Calls that may wait or run at one object at once.
     public var maximumCallsPerObject = 10_000
     /// Objects that one other node may hold here: instances of published classes, and whatever was handed to it.

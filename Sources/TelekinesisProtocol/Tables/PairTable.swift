@@ -61,6 +61,10 @@ public struct PairTable<Value>: ~Copyable {
         slots.update(fold(key)) { $0.key == key ? body(&$0.value) : nil } ?? nil
     }
 
+    /// Visits all keys and values, in no order.
+    @inlinable
+    public func forEach(_ body: (PairKey, borrowing Value) -> Void) { slots.forEach { body($1.key, $1.value) } }
+
     /// The values that satisfy a condition, in no order.
     @inlinable
     public func values(where condition: (PairKey, Value) -> Bool) -> [Value] {

@@ -26,22 +26,10 @@ import Testing
         let hub = try ScriptedHub()
         let node = try await Node.connect(hub) { $0.maximumPartialBytes = 4 * 1024 * 1024 }
         try await node.publish(function: "large") { [UInt8](repeating: 7, count: 2 * 1024 * 1024) }
-        let request: PublishRequest = try #require(hub.take(.call).last).argument()
-        let key = ActorKey(low: request.key[0], high: request.key[1])
+        let key = try hub.publishedKey()
         func call(_ id: CallID, from peer: UInt64) async throws -> HeardFrame {
-            var frame = FrameWriter.frame(.call, body: [UInt8](repeating: 0, count: CallBody.fixedSize))
-            frame.withUnsafeMutableBytes {
-                FrameWriter.call(
-                    over: $0, flags: [], peer: NodeID(rawValue: peer), call: id, target: .key(key), remaining: 30_000)
-                CallBody.writeFixed(
-                    UnsafeMutableRawBufferPointer(rebasing: $0[FrameType.call.headSize...]), selector: ObjectService.function.rawValue,
-                    signature: 0, encoding: .messagePack, argumentCount: 0)
-            }
-            hub.send(frame)
-            while true {
-                if let reply = hub.take(.reply).first(where: { $0.call == id }) { return reply }
-                await Task.yield()
-            }
+            hub.call(key, id: id, from: peer)
+            return try await hub.answer(to: id)
         }
         var errors: [TelekinesisError] = []
         for id in 1...10 { if let error = try await call(CallID(id), from: 77).error { errors.append(error) } }

@@ -19,7 +19,7 @@ final class ScriptedHub: HubEndpoint {
     let eventLoops: EventLoopGroup
     private let state = Mutex(State())
 
-    init() throws { eventLoops = try EventLoopGroup(loops: 1) }
+    init(clock: LoopClock = .monotonic) throws { eventLoops = try EventLoopGroup(loops: 1, clock: clock) }
 
     func join() throws(TelekinesisError) -> LocalLink {
         let (near, far) = LocalLink.pair()
@@ -46,6 +46,37 @@ final class ScriptedHub: HubEndpoint {
             defer { state.heard = [] }
             return state.heard.map(HeardFrame.init).filter { $0.type == type }
         }
+    }
+
+    /// The first answer to a call of a peer, from now on.
+    func answer(to call: CallID) async throws -> HeardFrame {
+        while true {
+            if let reply = take(.reply).first(where: { $0.call == call }) { return reply }
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+    }
+
+    /// A call by some peer of a function that the node has published.
+    ///
+    /// - Parameter size: how many bytes the first frame's arguments have, where more are to follow.
+    func call(_ key: ActorKey, id: CallID, from peer: UInt64, remaining: UInt32 = 30_000, firstOfMany size: Int? = nil) {
+        var frame = FrameWriter.frame(.call, body: [UInt8](repeating: 0, count: CallBody.fixedSize + (size ?? 0)))
+        frame.withUnsafeMutableBytes {
+            FrameWriter.call(
+                over: $0, flags: size == nil ? [] : .more, peer: NodeID(rawValue: peer), call: id, target: .key(key), remaining: remaining)
+            CallBody.writeFixed(
+                UnsafeMutableRawBufferPointer(rebasing: $0[FrameType.call.headSize...]), selector: ObjectService.function.rawValue,
+                signature: 0, encoding: .messagePack, argumentCount: 0)
+        }
+        send(frame)
+    }
+
+    /// The key of what the node has published last.
+    func publishedKey() throws -> ActorKey {
+        guard let call = take(.call).last(where: { $0.selector == HubService.publish.rawValue }) else { throw CancellationError() }
+        let request: PublishRequest = try call.argument()
+        return ActorKey(low: request.key[0], high: request.key[1])
     }
 
     fileprivate func heard(_ frame: Frame) -> [[UInt8]]? {
