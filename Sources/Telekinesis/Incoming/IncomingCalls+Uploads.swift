@@ -1,44 +1,47 @@
+internal import Reactor
 internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
-
-/// A call whose arguments come in parts.
-struct ArrivingCall {
-    /// The head of its frame.
-    let frame: [UInt8]
-    let place: Arrivals.Place
-    /// The key under which it makes an instance: calls to that may come before the arguments are whole.
-    let created: ActorKey?
-    /// The objects, functions and streams among the arguments.
-    let received: ReceivedReferences?
-    var transfer: IncomingTransfer
-}
 
 extension IncomingCalls {
     /// The first part of a large call came.
     func arrive(_ frame: Frame, _ id: IncomingCall.ID, _ received: ReceivedReferences?, on link: any FrameLink) {
         do throws(TelekinesisError) {
-            let size = frame.body.count
-            let isWelcome = state.withLock { state in
-                state.uploadedBytes + size <= configuration.maximumPartialBytes && state.uploads[id] == nil
-                    && state.uploads.count < configuration.maximumIncomingCalls
+            try state.withLock { (state) throws(TelekinesisError) in
+                try state.uploads.admit(id, size: frame.body.count, limits: uploadLimits)
             }
-            guard isWelcome else { throw Self.tooMuchArrives }
             let call = ArrivingCall(
                 frame: [UInt8](frame.bytes.prefix(FrameType.call.headSize)), place: .init(source: id.source, key: frame.key),
                 created: try register(frame, id.source), received: received,
+                deadline: Self.deadline(frame),
                 transfer: IncomingTransfer([UInt8](frame.body), limit: configuration.maximumValue))
             state.withLock { state in
-                state.uploads[id] = call
-                state.uploadedBytes += size
+                state.uploads.insert(call, id)
                 state.arrivals.begin(id.call, at: call.place)
             }
+            if frame.remaining != .max { startTimer(id, remaining: frame.remaining, on: link) }
         } catch {
             refuse(id, error, on: link)
         }
     }
 
-    private static let tooMuchArrives = TelekinesisError(.overloaded, "too many large values are on their way to this provider")
+    private var uploadLimits: Uploads.Limits {
+        // Whoever may send values of that size may send one.
+        let share = max(configuration.maximumPartialBytesPerCaller, configuration.maximumValue)
+        return Uploads.Limits(
+            bytes: configuration.maximumPartialBytes, bytesPerCaller: share, calls: configuration.maximumIncomingCalls,
+            callsPerCaller: configuration.maximumCallsPerCaller)
+    }
+
+    /// Nobody waits for a call whose arguments are not there by its deadline.
+    private func startTimer(_ id: IncomingCall.ID, remaining: UInt32, on link: any FrameLink) {
+        let timer = loop.schedule(after: Int64(remaining) * 1_000_000) { [weak self] in
+            let error = TelekinesisError(.deadlineExceeded, "the arguments had not arrived by the call's deadline")
+            guard let self, drop(id, error) else { return }
+            refuse(id, error, on: link)
+        }
+        if !state.withLock({ $0.uploads.set(timer, for: id) }) { timer.cancel() }
+    }
 
     /// Registers the instance that a large call is about to make.
     private func register(_ frame: Frame, _ source: NodeID) throws(TelekinesisError) -> ActorKey? {
@@ -58,20 +61,11 @@ extension IncomingCalls {
         let isLast = ChannelFlags(rawValue: frame.flags).contains(.last)
         let part = frame.body
         let next = state.withLock { state -> Next in
-            guard var call = state.uploads.removeValue(forKey: id) else { return .ignore }
-            let before = call.transfer.bytes.count
             do throws(TelekinesisError) {
-                guard state.uploadedBytes + part.count <= configuration.maximumPartialBytes else { throw Self.tooMuchArrives }
-                let granted = try call.transfer.append(part)
-                if isLast {
-                    state.uploadedBytes -= before
-                    return .complete(call)
-                }
-                state.uploadedBytes += part.count
-                state.uploads[id] = call
-                return .grant(granted)
+                guard let granted = try state.uploads.append(part, to: id, limits: uploadLimits) else { return .ignore }
+                guard isLast, let call = state.uploads.remove(id) else { return .grant(granted) }
+                return .complete(call)
             } catch {
-                state.uploads[id] = call
                 return .refuse(error)
             }
         }
@@ -100,8 +94,7 @@ extension IncomingCalls {
     @discardableResult
     func drop(_ id: IncomingCall.ID, _ reason: TelekinesisError) -> Bool {
         let call = state.withLock { state -> ArrivingCall? in
-            guard let call = state.uploads.removeValue(forKey: id) else { return nil }
-            state.uploadedBytes -= call.transfer.bytes.count
+            guard let call = state.uploads.remove(id) else { return nil }
             state.arrivals.end(id.call, at: call.place, with: nil)
             return call
         }

@@ -10,8 +10,7 @@ final class IncomingCalls: Sendable {
         var running = PairTable<IncomingCall>()
         var shares: CallerShares
         /// Calls whose arguments come in parts, and what is behind them.
-        var uploads: [IncomingCall.ID: ArrivingCall] = [:]
-        var uploadedBytes = 0
+        var uploads = Uploads()
         var arrivals = Arrivals()
         /// Results that leave in parts.
         var downloads: [IncomingCall.ID: Download] = [:]
@@ -104,7 +103,7 @@ final class IncomingCalls: Sendable {
             let flags = CallFlags(rawValue: frame.flags)
             let head = try CallBody(parsing: body, flags: flags)
             let metadata = head.metadata.isEmpty ? nil : try CallMetadata(parsing: body, head.metadata)
-            let deadline = frame.remaining == .max ? nil : CallScope.now + UInt64(frame.remaining) * 1_000_000
+            let deadline = arrived.map(\.deadline) ?? Self.deadline(frame)
             let key = frame.key
             while true {
                 if let callee = registry.ready(key) {
@@ -131,6 +130,11 @@ final class IncomingCalls: Sendable {
             }
             refuse(id, error, on: link)
         }
+    }
+
+    /// Until when the caller waits, on the clock of ``CallScope``; `nil` for ever.
+    static func deadline(_ frame: Frame) -> UInt64? {
+        frame.remaining == .max ? nil : CallScope.now + UInt64(frame.remaining) * 1_000_000
     }
 
     static func noSuchObject(_ key: ActorKey) -> TelekinesisError {
@@ -410,7 +414,7 @@ final class IncomingCalls: Sendable {
         cancelStreams { $0.source == peer }
         let arriving = state.withLock { state in
             for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
-            return state.uploads.keys.filter { $0.source == peer }
+            return state.uploads.calls.keys.filter { $0.source == peer }
         }
         for id in arriving { drop(id, Self.cancelled) }
         registry.releaseAll(of: peer)
@@ -424,7 +428,7 @@ final class IncomingCalls: Sendable {
         cancelStreams { _ in true }
         let arriving = state.withLock { state in
             state.downloads = [:]
-            return Array(state.uploads.keys)
+            return Array(state.uploads.calls.keys)
         }
         for id in arriving { drop(id, Self.cancelled) }
         registry.releaseAll()
@@ -440,7 +444,7 @@ final class IncomingCalls: Sendable {
     var isRefusing: Bool { state.withLock { $0.isRefusing } }
 
     /// Calls that run, large arguments that arrive, their bytes, and large results that leave.
-    var counts: [Int] { state.withLock { [$0.running.count, $0.uploads.count, $0.uploadedBytes, $0.downloads.count] } }
+    var counts: [Int] { state.withLock { [$0.running.count, $0.uploads.calls.count, $0.uploads.bytes, $0.downloads.count] } }
 
     /// Whether no call runs and no result is on its way.
     var isIdle: Bool { state.withLock { $0.isIdle } }

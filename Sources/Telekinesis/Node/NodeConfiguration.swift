@@ -12,6 +12,8 @@ public struct NodeConfiguration: Sendable {
     /// The bytes of arguments that may be under way to this node at once, not yet whole. Above the same number, large results that one
     /// caller has not taken yet keep it from getting more.
     public var maximumPartialBytes = 64 * 1024 * 1024
+    /// Those of them that one other node may have under way; one value of ``maximumValue`` in any case.
+    public var maximumPartialBytesPerCaller = 32 * 1024 * 1024
     /// Calls of this node that may await their answers at once.
     public var maximumCalls = 10_000
     /// Calls from others that may wait or run here at once.
