@@ -167,19 +167,19 @@ extension HubSession {
 extension Switchboard {
     /// The names below a prefix that somebody serves, in order.
     func list(_ request: ListRequest) -> [ListedName] {
-        // The dictionary is shared for a moment, not copied, and looked at without holding anybody up.
-        let names = directory.withLock { $0.names }
-        let after = request.after
-        let candidates = names.values.filter { entry in
-            let name = entry.name.description
-            return name.hasPrefix(request.prefix) && after.map { name > $0 } ?? true
-        }
+        let limit = min(max(request.limit, 1), 1_000)
         var page: [ListedName] = []
-        for entry in candidates.sorted(by: { $0.name.description < $1.name.description }) {
-            guard page.count < min(max(request.limit, 1), 1_000) else { break }
-            let (service, count) = entry.state.withLock { ($0.service, $0.providers.count) }
-            guard let service, count > 0 else { continue }
-            page.append(ListedName(name: entry.name.description, kind: service.kind, sharing: service.sharing, providers: count))
+        var after = request.after
+        while page.count < limit {
+            let entries = directory.withLock { $0.served.page(prefix: request.prefix, after: after, limit: limit - page.count) }
+            guard let last = entries.last else { break }
+            after = last.text
+            for entry in entries {
+                // One whose last provider is just leaving is no name to list.
+                let (service, count) = entry.state.withLock { ($0.service, $0.providers.count) }
+                guard let service, count > 0 else { continue }
+                page.append(ListedName(name: entry.text, kind: service.kind, sharing: service.sharing, providers: count))
+            }
         }
         return page
     }

@@ -8,6 +8,8 @@ struct Directory: ~Copyable {
     /// Sessions whose handshake is under way.
     var arriving: Set<ObjectIdentity<HubSession>> = []
     private(set) var names: [String: NameEntry] = [:]
+    /// Those of them that somebody serves.
+    private(set) var served = ServedNames()
 
     /// The entry of a name that is to be served, bound or waited for from now on.
     mutating func entry(_ name: ServiceName) -> NameEntry {
@@ -17,10 +19,17 @@ struct Directory: ~Copyable {
         return entry
     }
 
+    /// Somebody serves a name now, or does so no longer.
+    mutating func providersChanged(_ entry: NameEntry) {
+        if entry.state.withLock({ $0.providers.isEmpty }) { served.remove(entry) } else { served.insert(entry) }
+        sweep(entry)
+    }
+
     /// Forgets a name that nobody would miss.
     mutating func sweep(_ entry: NameEntry) {
         if entry.state.withLock({ $0.isUnused }), names[entry.name.description] === entry {
             names[entry.name.description] = nil
+            served.remove(entry)
         }
     }
 }

@@ -10,6 +10,8 @@ final class NameEntry: Sendable {
 
     init(_ name: ServiceName) { self.name = name }
 
+    var text: String { name.description }
+
     /// One that serves the name, and is least busy.
     func pick() -> Provider? { state.withLock { $0.pick() } }
 

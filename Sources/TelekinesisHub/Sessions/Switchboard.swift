@@ -102,7 +102,7 @@ final class Switchboard: Sendable {
             let outcome = entry.state.withLock {
                 $0.publish(provider, request, by: principal, now: now) { isOpen || $0 == principal }
             }
-            directory.sweep(entry)
+            directory.providersChanged(entry)
             return (provider, outcome)
         }
     }
@@ -111,7 +111,7 @@ final class Switchboard: Sendable {
     func withdraw(_ provider: Provider) {
         directory.withLock { directory in
             provider.entry.remove(provider)
-            directory.sweep(provider.entry)
+            directory.providersChanged(provider.entry)
         }
     }
 
