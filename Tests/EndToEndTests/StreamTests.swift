@@ -147,6 +147,19 @@ import Testing
         await stage.hub.stop()
     }
 
+    @Test func objectsThatComeWhenNobodyReadsAnyMoreAreGivenBack() async throws {
+        for _ in 0..<20 {
+            let stage = try await Stage()
+            for try await person in try await stage.camera.crowd() {
+                _ = try await person.name()
+                break
+            }
+            try await eventually(within: .seconds(2)) { stage.isClean }
+            #expect(stage.sent.value > 1)
+            await stage.hub.stop()
+        }
+    }
+
     @Test func anElementThatDoesNotFitEndsItsStreamAndNothingElse() async throws {
         let stage = try await Stage()
         let wrong = try await stage.caller.resolve("demo/camera", as: $WrongCamera.self)

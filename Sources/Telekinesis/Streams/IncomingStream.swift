@@ -35,7 +35,9 @@ final class IncomingStream: Sendable {
     // MARK: Frames that arrive
 
     /// Elements, or the end.
-    func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+    ///
+    /// - Parameter received: what the elements hand over.
+    func received(_ frame: Frame, _ received: ReceivedReferences?, on link: any FrameLink) throws(TelekinesisError) {
         let flags = ChannelFlags(rawValue: frame.flags)
         if flags.contains(.last) {
             guard flags.contains(.isError) else { return end(.success(())) }
@@ -44,10 +46,6 @@ final class IncomingStream: Sendable {
                 wire.flatMap { wire in ThrownErrors.decode(wire, decoder: MessagePackDecoder()) ?? wire.error(ran: .yes) }
                 ?? TelekinesisError(.badResult, "the stream ended with an error that cannot be read", ran: .yes)
             return end(.failure(error))
-        }
-        var received: ReceivedReferences?
-        if flags.contains(.references) {
-            received = ReceivedReferences(try ReferenceTable.parse(frame.body).entries, from: frame.peer, to: session.home)
         }
         let (grant, reader) = try state.withLock {
             (state) throws(TelekinesisError) -> (UInt32, UnsafeContinuation<Void, Never>?) in
@@ -158,9 +156,11 @@ extension NodeSession {
 
     /// Elements of a stream came.
     func elementsCame(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+        // Also when nobody reads any more: what elements hand over is then given back.
+        let received = try referencesOfElements(in: frame)
         guard let stream = state.withLock({ $0.streams[frame.call] }), stream.isSource(frame.peer) else { return }
         do throws(TelekinesisError) {
-            try stream.received(frame, on: link)
+            try stream.received(frame, received, on: link)
         } catch {
             stream.end(.failure(error))
             cancel(frame.call)
@@ -172,6 +172,16 @@ extension NodeSession {
             state.streams[frame.call] = nil
         }
         leaveIfDrainedSoon()
+    }
+
+    private func referencesOfElements(in frame: Frame) throws(TelekinesisError) -> ReceivedReferences? {
+        let flags = ChannelFlags(rawValue: frame.flags)
+        guard flags.contains(.references), !flags.contains(.last) else { return nil }
+        do throws(TelekinesisError) {
+            return ReceivedReferences(try ReferenceTable.parse(frame.body).entries, from: frame.peer, to: home)
+        } catch {
+            throw TelekinesisError(.protocolViolation, error.message, cause: error)
+        }
     }
 }
 

@@ -165,7 +165,12 @@ final class OutgoingStream: Flushable {
         while let (part, references) = next() {
             switch send(part, references) {
             case .queued: continue
-            case .closed: return cancel()
+            case .closed:
+                state.withLock { state in
+                    state.isCancelled = true
+                    state.isFlushing = false
+                }
+                return flush()
             case .full:
                 state.withLock { state in
                     state.flow.putBack(part)
@@ -240,10 +245,7 @@ final class OutgoingStream: Flushable {
 
     /// Nobody reads any more.
     func cancel() {
-        state.withLock { state in
-            state.isCancelled = true
-            state.isFlushing = false
-        }
+        state.withLock { $0.isCancelled = true }
         flush()
     }
 

@@ -57,6 +57,16 @@ distributed actor Camera {
         }
     }
 
+    /// Somebody new, again and again, until nobody reads any more.
+    distributed func crowd() -> RemoteStream<Person> {
+        RemoteStream { [actorSystem, sent] send in
+            for number in 0... {
+                try await send(Person("\(number)", on: actorSystem))
+                sent?.add(1)
+            }
+        }
+    }
+
     distributed func pair() -> StreamPair {
         StreamPair(numbers: RemoteStream(0..<3), texts: RemoteStream(["a", "b"]))
     }

@@ -1,0 +1,66 @@
+@testable import Telekinesis
+import TelekinesisProtocol
+import Testing
+
+/// Who holds what, and who pays for it.
+@Suite struct HoldingsTests {
+    private let ann = NodeID(rawValue: 1), bob = NodeID(rawValue: 2), cara = NodeID(rawValue: 3)
+    private let key = ActorKey.random()
+    private let limit = 10
+
+    @Test func anObjectIsHeldUntilAsManyAreGivenBackAsWereGiven() throws {
+        var holdings = Holdings()
+        #expect(try holdings.give(key, to: ann, limit: limit) == .held)
+        #expect(try holdings.give(key, to: ann, limit: limit) == .none)
+        #expect(holdings.take(key, from: ann, count: 1, limit: limit) == .none)
+        #expect(holdings.holds(key, ann))
+        #expect(holdings.take(key, from: ann, count: 1, limit: limit) == .freed)
+        #expect(holdings.isEmpty)
+    }
+
+    @Test func whatIsGivenBackBeforeItWasGivenIsNotHeld() throws {
+        var holdings = Holdings()
+        #expect(holdings.take(key, from: ann, count: 1, limit: limit) == .none)
+        #expect(!holdings.holds(key, ann))
+        #expect(try holdings.give(key, to: ann, by: bob, limit: limit) == .none)
+        #expect(holdings.isEmpty)
+    }
+
+    @Test func aGiverPaysUntilTheHolderUsesWhatItGot() throws {
+        var holdings = Holdings()
+        _ = try holdings.give(key, to: ann, by: bob, limit: limit)
+        #expect(holdings.charged(to: bob) == 1 && holdings.charged(to: ann) == 0 && holdings.unclaimed == 1)
+        holdings.claim(key, by: ann)
+        #expect(holdings.charged(to: bob) == 0 && holdings.charged(to: ann) == 1 && holdings.unclaimed == 0)
+    }
+
+    @Test func nobodyIsGivenMoreThanItMayHold() throws {
+        var holdings = Holdings()
+        for _ in 0..<limit { _ = try holdings.give(.random(), to: ann, limit: limit) }
+        #expect(throws: TelekinesisError.self) { try holdings.give(key, to: ann, limit: limit) }
+        #expect(try holdings.give(key, to: bob, limit: limit) == .held)
+    }
+
+    @Test func aGiverCannotFillTheShareOfTheOneItGivesTo() throws {
+        var holdings = Holdings()
+        for _ in 0..<limit { _ = try holdings.give(.random(), to: ann, by: bob, limit: limit) }
+        #expect(throws: TelekinesisError.self) { try holdings.give(key, to: ann, by: bob, limit: limit) }
+        #expect(try holdings.give(key, to: ann, limit: limit) == .held)
+    }
+
+    @Test func aNodeCannotOweMoreThanItMayHold() {
+        var holdings = Holdings()
+        for _ in 0..<100 { _ = holdings.take(.random(), from: ann, count: 1, limit: limit) }
+        #expect(holdings.count == limit)
+    }
+
+    @Test func whatAVanishedNodeHeldIsFree() throws {
+        var holdings = Holdings()
+        _ = try holdings.give(key, to: ann, limit: limit)
+        _ = try holdings.give(key, to: bob, by: ann, limit: limit)
+        #expect(holdings.removeAll(of: ann) == [key])
+        #expect(holdings.holds(key, bob))
+        #expect(holdings.removeAll(of: bob) == [key])
+        #expect(holdings.isEmpty)
+    }
+}
