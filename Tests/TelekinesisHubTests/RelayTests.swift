@@ -109,9 +109,10 @@ import Testing
         caller.call(.key(key), at: owner.id)
         caller.send(FrameWriter.release(key, of: owner.id, count: .max))
         #expect(owner.take(.release).map(\.key) == [key])
-        // One that was never known goes nowhere, and harms nobody.
-        caller.send(FrameWriter.release(key, of: .random(), count: 1))
-        #expect(caller.end == nil)
+        // Of one that is not there any more, or never was, the caller hears that.
+        let nobody = NodeID.random()
+        caller.send(FrameWriter.release(key, of: nobody, count: 1))
+        #expect(caller.take(.gone).map(\.peer) == [nobody] && caller.end == nil)
     }
 
     @Test func acquaintancesAreBounded() async throws {

@@ -395,7 +395,18 @@ final class IncomingCalls: Sendable {
 
     // MARK: Peers
 
-    func release(_ frame: Frame) { registry.release(frame.key, by: frame.peer, count: Int(frame.count)) }
+    func release(_ frame: Frame) {
+        if registry.release(frame.key, by: frame.peer, count: Int(frame.count)) { forgetDebtsLater() }
+    }
+
+    /// How long the word that something is handed over may come after it was given back, in nanoseconds: longer than a connection lives unheard.
+    private static let debtTime: Int64 = 60_000_000_000
+
+    private func forgetDebtsLater() {
+        _ = loop.schedule(after: Self.debtTime) { [weak self] in
+            if let self, registry.forgetOldDebts() { forgetDebtsLater() }
+        }
+    }
 
     /// A node has handed an object of this one to another.
     func share(_ frame: Frame) {

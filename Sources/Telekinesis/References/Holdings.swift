@@ -3,8 +3,14 @@ internal import TelekinesisProtocol
 /// Which other nodes hold which objects of this node, and who answers for the memory that this takes. Pure: says what changes, releases nothing.
 ///
 /// Counts are signed. Two messages about one object may come on different ways: somebody who was handed a reference by a third node can give it
-/// back before this node has heard of the handing over. A count that is below zero for a moment holds nothing, and one that is zero is gone.
+/// back before this node has heard of the handing over. A count that is below zero for a moment holds nothing, and one that is zero is gone. Where
+/// the other message was lost with a connection, the debt is forgotten after a while.
 struct Holdings {
+    private struct Debt: Hashable {
+        let key: ActorKey
+        let holder: NodeID
+    }
+
     private struct Hold {
         var count: Int
         /// Who pays: until the holder has used or given back what a third node handed to it, that is the third node.
@@ -25,12 +31,17 @@ struct Holdings {
     private var charges: [NodeID: Int] = [:]
     /// Entries that somebody else than their holder pays for.
     private(set) var unclaimed = 0
+    /// What was given back before it was given: since the last look, and before it.
+    private var debts: (recent: Set<Debt>, old: Set<Debt>) = ([], [])
 
     /// Entries of all holders.
     var count: Int { holders.values.reduce(0) { $0 + $1.count } }
 
     /// Whether nobody holds or owes anything.
-    var isEmpty: Bool { holders.isEmpty && charges.isEmpty && unclaimed == 0 }
+    var isEmpty: Bool { holders.isEmpty && charges.isEmpty && unclaimed == 0 && !hasDebts }
+
+    /// Whether something was given back that was not given, as it seems.
+    var hasDebts: Bool { !debts.recent.isEmpty || !debts.old.isEmpty }
 
     /// How many objects a node pays for.
     func charged(to node: NodeID) -> Int { charges[node] ?? 0 }
@@ -77,7 +88,10 @@ struct Holdings {
     /// - Returns: the objects that it held.
     mutating func removeAll(of holder: NodeID) -> [ActorKey] {
         guard let holds = holders.removeValue(forKey: holder) else { return [] }
-        for hold in holds.values { charge(hold.payer, -1, by: holder) }
+        for (key, hold) in holds {
+            charge(hold.payer, -1, by: holder)
+            if hold.count < 0 { settle(Debt(key: key, holder: holder)) }
+        }
         return holds.compactMap { $1.count > 0 ? $0 : nil }
     }
 
@@ -86,20 +100,41 @@ struct Holdings {
     /// - Returns: the objects that were held, once for each holder.
     mutating func removeAll() -> [ActorKey] { Array(holders.keys).flatMap { removeAll(of: $0) } }
 
+    /// Forgets the debts that were there at the last look already.
+    mutating func forgetOldDebts() {
+        for debt in debts.old {
+            if let hold = holders[debt.holder]?[debt.key], hold.count < 0 { remove(debt.key, debt.holder, hold) }
+        }
+        debts = (recent: [], old: debts.recent)
+    }
+
+    private mutating func remove(_ key: ActorKey, _ holder: NodeID, _ hold: Hold) {
+        charge(hold.payer, -1, by: holder)
+        holders[holder]?[key] = nil
+        if holders[holder]?.isEmpty == true { holders[holder] = nil }
+        settle(Debt(key: key, holder: holder))
+    }
+
+    private mutating func settle(_ debt: Debt) {
+        guard hasDebts else { return }
+        debts.recent.remove(debt)
+        debts.old.remove(debt)
+    }
+
     private mutating func add(_ amount: Int, _ key: ActorKey, _ holder: NodeID, payer: NodeID) -> Effect {
         guard var hold = holders[holder]?[key] else {
             holders[holder, default: [:]][key] = Hold(count: amount, payer: payer)
             charge(payer, 1, by: holder)
+            if amount < 0 { debts.recent.insert(Debt(key: key, holder: holder)) }
             return amount > 0 ? .held : .none
         }
         let before = hold.count
         let (sum, overflow) = before.addingReportingOverflow(amount)
         hold.count = overflow ? before : sum
         if hold.count == 0 {
-            charge(hold.payer, -1, by: holder)
-            holders[holder]?[key] = nil
-            if holders[holder]?.isEmpty == true { holders[holder] = nil }
+            remove(key, holder, hold)
         } else {
+            if before > 0, hold.count < 0 { debts.recent.insert(Debt(key: key, holder: holder)) }
             holders[holder]?[key] = hold
             if amount < 0 { claim(key, by: holder) }
         }

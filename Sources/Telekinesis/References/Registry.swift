@@ -192,12 +192,27 @@ final class Registry: Sendable {
     }
 
     /// A node gives references back.
-    func release(_ key: ActorKey, by holder: NodeID, count: Int) {
-        let old = state.withLock { state in
+    ///
+    /// - Returns: whether this was the first of something that it had not been given, as it seems: have ``forgetOldDebts()`` called now and then.
+    @discardableResult
+    func release(_ key: ActorKey, by holder: NodeID, count: Int) -> Bool {
+        let (old, isFirstDebt) = state.withLock { state in
+            let hadDebts = state.holdings.hasDebts
             let effect = state.holdings.take(key, from: holder, count: count, limit: limit)
-            return state.apply(effect, to: key)
+            return (state.apply(effect, to: key), !hadDebts && state.holdings.hasDebts)
         }
         discard(old)
+        return isFirstDebt
+    }
+
+    /// Forgets what was given back long ago and never given: the word of that was lost with a connection.
+    ///
+    /// - Returns: whether something is left to be looked at again.
+    func forgetOldDebts() -> Bool {
+        state.withLock { state in
+            state.holdings.forgetOldDebts()
+            return state.holdings.hasDebts
+        }
     }
 
     /// A node has gone, and with it everything that it held.

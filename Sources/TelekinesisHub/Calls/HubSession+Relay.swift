@@ -153,7 +153,12 @@ extension HubSession {
 
     /// A node gives references back.
     func release(_ frame: Frame, from node: NodeID, on link: any FrameLink) {
-        if frame.peer != .hub { return passOn(frame, from: node) }
+        if frame.peer != .hub {
+            // Handing a reference over made its owner and the node a pair; where there is none any more, the owner has gone since.
+            guard tables.withLock({ $0.peers[frame.peer.rawValue] }) == nil else { return passOn(frame, from: node) }
+            link.send(FrameWriter.frame(.gone, peer: frame.peer))
+            return
+        }
         let creation = tables.withLock { $0.created[frame.key] }
         if case .at(let provider) = creation {
             _ = provider.link.send(frame.bytes, count: 1, lane: .urgent, patch: FramePatch(peer: node), limit: QueueLimit.replies)

@@ -12,6 +12,7 @@ final class CuttableHub: HubEndpoint {
         private struct State {
             var isHeld = (towardsHub: false, towardsNode: false)
             var kept: [(frame: [UInt8], towardsHub: Bool)] = []
+            var hasEnded = false
         }
 
         let towardsNode: LocalLink
@@ -37,20 +38,27 @@ final class CuttableHub: HubEndpoint {
         }
 
         func ended(_ link: any FrameLink, _ reason: TelekinesisError) {
+            state.withLock { $0.hasEnded = true }
             (link === towardsNode ? towardsHub : towardsNode).close(reason)
         }
+
+        /// Whether it was neither cut nor closed.
+        var isOpen: Bool { state.withLock { !$0.hasEnded } }
 
         /// From now on nothing passes in these directions.
         func hold(towardsHub: Bool, towardsNode: Bool) { state.withLock { $0.isHeld = (towardsHub, towardsNode) } }
 
-        /// What was held passes, and all that comes.
+        /// What was held passes, and all that comes. Whatever comes meanwhile passes behind it.
         func letGo() {
-            let kept = state.withLock { state in
-                state.isHeld = (false, false)
-                defer { state.kept = [] }
-                return state.kept
+            while true {
+                let next = state.withLock { state -> (frame: [UInt8], towardsHub: Bool)? in
+                    guard state.kept.isEmpty else { return state.kept.removeFirst() }
+                    state.isHeld = (false, false)
+                    return nil
+                }
+                guard let next else { return }
+                (next.towardsHub ? towardsHub : towardsNode).send(next.frame)
             }
-            for (frame, isTowardsHub) in kept { (isTowardsHub ? towardsHub : towardsNode).send(frame) }
         }
 
         /// Ends the connection without a word.
@@ -66,9 +74,14 @@ final class CuttableHub: HubEndpoint {
     private let state: Mutex<State>
     let eventLoops: EventLoopGroup
 
-    init(_ hub: Hub, clock: LoopClock = .monotonic) throws {
+    convenience init(_ hub: Hub, clock: LoopClock = .monotonic) throws {
+        self.init(hub, on: try EventLoopGroup(loops: 1, clock: clock))
+    }
+
+    /// - Parameter loops: where nodes behind this work.
+    init(_ hub: Hub, on loops: EventLoopGroup) {
         state = Mutex(State(hub: hub))
-        eventLoops = try EventLoopGroup(loops: 1, clock: clock)
+        eventLoops = loops
     }
 
     /// A node behind this.
@@ -94,6 +107,14 @@ final class CuttableHub: HubEndpoint {
 
     /// The connection made last.
     var line: Line? { state.withLock { $0.lines.last } }
+
+    /// The connections that are open.
+    var lines: [Line] {
+        state.withLock { state in
+            state.lines.removeAll { !$0.isOpen }
+            return state.lines
+        }
+    }
 
     /// How often a node has tried to join.
     var joins: Int { state.withLock { $0.joins } }

@@ -54,6 +54,23 @@ import Testing
         #expect(holdings.count == limit)
     }
 
+    @Test func aDebtIsForgottenAtTheSecondLook() throws {
+        var holdings = Holdings()
+        _ = holdings.take(key, from: ann, count: 2, limit: limit)
+        holdings.forgetOldDebts()
+        #expect(holdings.hasDebts && holdings.count == 1)
+        // One that was settled meanwhile, and came to be held, stays.
+        let other = ActorKey.random()
+        _ = holdings.take(other, from: ann, count: 1, limit: limit)
+        #expect(try holdings.give(other, to: ann, limit: limit) == .none)
+        #expect(try holdings.give(other, to: ann, limit: limit) == .held)
+        holdings.forgetOldDebts()
+        holdings.forgetOldDebts()
+        #expect(!holdings.holds(key, ann) && holdings.holds(other, ann) && holdings.count == 1 && !holdings.hasDebts)
+        _ = holdings.take(other, from: ann, count: 1, limit: limit)
+        #expect(holdings.isEmpty)
+    }
+
     @Test func whatAVanishedNodeHeldIsFree() throws {
         var holdings = Holdings()
         _ = try holdings.give(key, to: ann, limit: limit)
