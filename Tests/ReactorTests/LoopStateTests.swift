@@ -133,7 +133,7 @@ extension LoopStep {
         case .spin: "spin"
         case .poll(.none): "poll none"
         case .poll(.forever): "poll forever"
-        case .poll(.milliseconds(let count)): "poll \(count)"
+        case .poll(.until(let moment, let now)): "poll \((moment - now + 999_999) / 1_000_000)"
         case .lost: "lost"
         case .stop: "stop"
         }

@@ -103,8 +103,7 @@ struct LoopState: ~Copyable {
             }
             if let next = timers.nextAdvance, case .monotonic = clock {
                 wakeTime = next
-                let milliseconds = next > now ? (next - now + 999_999) / 1_000_000 : 0
-                timeout = .milliseconds(Int32(clamping: milliseconds))
+                timeout = .until(next, now: now)
             }
         }
         if !jobs.isEmpty || hasUnfinishedReads { return .poll(.none) }

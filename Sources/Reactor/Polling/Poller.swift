@@ -21,7 +21,8 @@ struct Readiness: OptionSet, Sendable {
 /// How long to wait for readiness.
 enum PollTimeout: Equatable, Sendable {
     case none
-    case milliseconds(Int32)
+    /// Until a moment of the monotonic clock, in nanoseconds; up to a millisecond may be added. `now` is the time at which that was decided.
+    case until(UInt64, now: UInt64)
     case forever
 }
 
