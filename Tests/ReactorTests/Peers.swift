@@ -169,3 +169,13 @@ struct Loopback {
         group.shutdown()
     }
 }
+
+/// Whether a condition comes true within ten seconds: a test of what used to hang ends all the same.
+func comesTrue(_ condition: () -> Bool) async throws -> Bool {
+    let end = ContinuousClock.now + .seconds(10)
+    while !condition() {
+        if ContinuousClock.now > end { return false }
+        try await Task.sleep(for: .milliseconds(1))
+    }
+    return true
+}

@@ -26,7 +26,6 @@ final class Crew: Sendable {
     /// Whether a thread is to be had for one more loop; `seat` must follow.
     func reserve() -> Bool {
         let (isReserved, starts, warns) = state.withLock { state -> (Bool, Bool, Bool) in
-            if state.isDismissed { return (false, false, false) }
             if state.idle > state.reserved + state.waiting.count {
                 state.reserved += 1
                 return (true, false, false)
@@ -60,7 +59,7 @@ final class Crew: Sendable {
         state.signal()
     }
 
-    /// Lets threads without a loop go.
+    /// Lets threads without a loop go. One that is needed for a loop that has not ended yet is still to be had.
     func dismiss() {
         state.withLock { $0.isDismissed = true }
         state.signalAll()
@@ -78,7 +77,9 @@ final class Crew: Sendable {
                 state.hasWarned = false
                 return state.waiting.removeFirst()
             }
-            guard state.isDismissed || state.idle > Self.idleThreads + state.reserved else { return .none }
+            // A promised thread stays, dismissed or not: the loop that it is to get has lost its own already.
+            let kept = state.reserved + (state.isDismissed ? 0 : Self.idleThreads)
+            guard state.idle > kept else { return .none }
             state.idle -= 1
             state.threads -= 1
             return .some(nil)

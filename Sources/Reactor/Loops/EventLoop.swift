@@ -78,6 +78,9 @@ public final class EventLoop: TaskExecutor, Sendable {
         }
     }
 
+    /// Whether the loop has ended: what is queued from now on runs on the default executor.
+    public var hasStopped: Bool { state.withLock { $0.hasStopped } }
+
     /// Nanoseconds of the group's clock.
     public var now: UInt64 { clock.now }
 

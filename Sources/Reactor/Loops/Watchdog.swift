@@ -32,17 +32,18 @@ final class Watchdog: Sendable {
         isStopped.signal()
     }
 
+    /// The loops have been asked to end: the watch ends with the last of them.
     func stop() {
         isStopped.withLock { $0 = true }
         isStopped.signal()
     }
 
-    /// Watches until stopped.
+    /// Watches until stopped, and until the loops have ended.
     func run(_ loops: [EventLoop], crew: Crew) {
         var suspects: [Suspect?] = loops.map { _ in nil }
         var quietLooks = 0
         var interval = Self.interval
-        while isStopped.wait(atMost: interval, { $0 ? true : nil }) == nil {
+        while rest(interval, loops) {
             interval = Self.interval
             var isQuiet = true
             for (index, loop) in loops.enumerated() {
@@ -68,6 +69,15 @@ final class Watchdog: Sendable {
                 park(loops, suspects)
             }
         }
+    }
+
+    /// Waits until the next look is due. False when there is nothing left to look at.
+    private func rest(_ interval: UInt64, _ loops: [EventLoop]) -> Bool {
+        guard isStopped.wait(atMost: interval, { $0 ? true : nil }) != nil else { return true }
+        // What is still queued on a loop may wait behind a stuck job, or the stuck job for what is queued.
+        if loops.allSatisfy(\.hasStopped) { return false }
+        _ = isStopped.wait(atMost: interval) { _ in Bool?.none }
+        return true
     }
 
     private func isStuck(_ suspect: Suspect) -> Bool {
