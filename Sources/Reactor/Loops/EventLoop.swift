@@ -164,8 +164,8 @@ extension EventLoop {
         do {
             try poller.add(watch.descriptor, for: interest, token: watch.token)
         } catch {
-            state.withLock { $0.watches[watch.token] = nil }
-            throw error
+            // A loop that stopped in between has told the source already, which may have closed the descriptor.
+            if state.withLock({ $0.watches.removeValue(forKey: watch.token) }) != nil { throw error }
         }
     }
 

@@ -144,17 +144,19 @@ private final class Dialling: Sendable {
 }
 
 /// A socket that is being connected: becomes writable when it is, or has failed.
-private final class Attempt: PollSource {
-    private enum Phase: Int32, AtomicRepresentable {
-        case pending, decided
+final class Attempt: PollSource {
+    /// Where the attempt stands: not watched yet, watched, or decided (0 when there is a connection, else the system's error).
+    private struct Phase: RawRepresentable, Equatable, AtomicRepresentable {
+        static let new = Phase(rawValue: -1)
+        static let watched = Phase(rawValue: -2)
+
+        let rawValue: Int32
     }
 
     private let socket: Int32
     private let address: SocketAddress
     private let loop: EventLoop
-    private let phase = Atomic<Phase>(.pending)
-    /// Written by whoever decides, read when the loop has let go of the socket.
-    private let error = Atomic<Int32>(ECANCELED)
+    private let phase = Atomic<Phase>(.new)
     private let completion: @Sendable (Result<Int32, SystemError>) -> Void
     // Set when the attempt is made.
     nonisolated(unsafe) private var watch: Watch?
@@ -170,17 +172,22 @@ private final class Attempt: PollSource {
         watch = Watch(socket, self)
     }
 
+    /// Waits for the connection. To be called once, whatever has become of the attempt: only then is the socket let go.
     func start(timeout: Int64?) {
         guard let watch else { return }
         if let timeout { _ = loop.schedule(after: timeout) { [weak self] in self?.fail(ETIMEDOUT) } }
         do {
             try loop.begin(watch, for: [.writable, .onChange])
         } catch {
-            self.error.store(error.number, ordering: .relaxed)
-            if phase.exchange(.decided, ordering: .acquiringAndReleasing) == .pending { watch.end() }
+            _ = move(from: .new, to: Phase(rawValue: error.number))
+            watch.end()
+            return
         }
+        // Decided before it was watched: nobody else has told the loop.
+        if !move(from: .new, to: .watched) { loop.end(watch) }
     }
 
+    /// Gives the attempt up, for the reason of that number.
     func fail(_ number: Int32) { decide(number) }
 
     func ready(_ readiness: Readiness, on loop: EventLoop) -> Bool {
@@ -189,8 +196,10 @@ private final class Attempt: PollSource {
     }
 
     func unwatched() {
-        _ = phase.exchange(.decided, ordering: .acquiringAndReleasing)
-        let number = error.load(ordering: .acquiring)
+        // The loop ends watches of its own accord when it stops.
+        let cancelled = Phase(rawValue: ECANCELED)
+        if !move(from: .new, to: cancelled) { _ = move(from: .watched, to: cancelled) }
+        let number = phase.load(ordering: .acquiring).rawValue
         if number == 0 {
             completion(.success(socket))
         } else {
@@ -200,8 +209,14 @@ private final class Attempt: PollSource {
     }
 
     private func decide(_ number: Int32) {
-        guard phase.exchange(.decided, ordering: .acquiringAndReleasing) == .pending else { return }
-        error.store(number, ordering: .releasing)
-        if let watch { loop.end(watch) }
+        let end = Phase(rawValue: number)
+        // Not watched yet: the socket still belongs to whoever is about to have it watched. Looked at in the order in which an attempt goes
+        // through its phases, or one that goes on in between would be missed.
+        if move(from: .new, to: end) { return }
+        if move(from: .watched, to: end), let watch { loop.end(watch) }
+    }
+
+    private func move(from old: Phase, to new: Phase) -> Bool {
+        phase.compareExchange(expected: old, desired: new, ordering: .acquiringAndReleasing).exchanged
     }
 }

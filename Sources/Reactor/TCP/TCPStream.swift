@@ -144,11 +144,9 @@ public final class TCPStream: Sendable {
     }
 
     private func close(_ end: Phase) {
-        if move(from: .open, to: end) {
-            if let watch { loop.end(watch) }
-        } else {
-            _ = move(from: .new, to: end)
-        }
+        // In the order in which a stream goes through its phases, or one that is being opened in between would stay open.
+        if move(from: .new, to: end) { return }
+        if move(from: .open, to: end), let watch { loop.end(watch) }
     }
 
     private func move(from old: Phase, to new: Phase) -> Bool {
@@ -216,7 +214,7 @@ extension TCPStream: PollSource {
 
     func unwatched() {
         // The loop ends watches of its own accord when it stops.
-        if !move(from: .open, to: .closed) { _ = move(from: .new, to: .closed) }
+        if !move(from: .new, to: .closed) { _ = move(from: .open, to: .closed) }
         descriptor.close()
         guard let handler else { return }
         self.handler = nil
