@@ -104,16 +104,17 @@ public final class EventLoop: TaskExecutor, Sendable {
         if !isAccepted { Self.runElsewhere(work) }
     }
 
-    /// Queues a closure for later, from any thread. It runs as a job. Timers still waiting when the loop stops never run.
+    /// Queues a closure for later, from any thread. It runs as a job, and on the default executor if the loop has stopped by then.
     ///
     /// - Parameter nanoseconds: how long to wait, at least; up to a millisecond may be added.
     public func schedule(after nanoseconds: Int64, _ work: @escaping @Sendable () -> Void) -> Timer {
         let (deadline, overflow) = now.addingReportingOverflow(UInt64(max(nanoseconds, 0)))
-        let (id, wakes) = state.withLock { state in
+        let (id, wakes, isLate) = state.withLock { state in
             let id = state.timers.insert(at: overflow ? .max : deadline, work)
-            return (id, deadline < state.wakeTime && wakesUp(&state))
+            return (id, deadline < state.wakeTime && wakesUp(&state), state.hasStopped)
         }
         if wakes { poller.wake() }
+        if isLate { keepTimers() }
         return Timer(loop: self, id: id)
     }
 
@@ -222,6 +223,7 @@ extension EventLoop {
                     poller.remove(watch.descriptor)
                     watch.end()
                 }
+                keepTimers()
                 return
             }
         }
@@ -318,19 +320,20 @@ extension EventLoop {
     /// Lets a sleeping loop look at its timers after a virtual clock has moved.
     func wakeIfDue() {
         let now = now
-        let wakes = state.withLock { state in
-            guard let next = state.timers.nextAdvance, next <= now else { return false }
-            return wakesUp(&state)
+        let (wakes, isLate) = state.withLock { state in
+            guard let next = state.timers.nextAdvance, next <= now else { return (false, false) }
+            return (wakesUp(&state), state.hasStopped)
         }
         if wakes { poller.wake() }
+        if isLate { keepTimers() }
     }
 
     /// Nil while there is something to do now; else a mark that changes with whatever is done.
     var idleMark: UInt64? {
         let now = now
         return state.withLock { state in
-            if state.hasStopped { return state.activity }
             let isDue = state.timers.nextAdvance.map { $0 <= now } ?? false
+            if state.hasStopped { return state.lateRuns == 0 && !isDue ? state.activity : nil }
             return isSleeping.load(ordering: .relaxed) && state.jobs.isEmpty && state.unwatched.isEmpty && !isDue ? state.activity : nil
         }
     }

@@ -61,13 +61,12 @@ public final class EventLoopGroup: Sendable {
         return loops[Int(number.magnitude % loops.count.magnitude)]
     }
 
-    /// Asks the loops to end as soon as they have nothing left to do; their connections are closed. Returns at once. Jobs that come
-    /// later run on the default executor; timers no longer run.
+    /// Asks the loops to end as soon as they have nothing left to do; their connections are closed. Returns at once. Jobs and timers that
+    /// come later, or wait then, run on the default executor.
     public func shutdown() {
         guard !hasShutDown.exchange(true, ordering: .relaxed) else { return }
         for loop in loops { loop.stop() }
         watchdog?.stop()
         crew.dismiss()
-        if case .virtual(let clock) = clock { clock.remove(loops) }
     }
 }

@@ -65,6 +65,10 @@ struct LoopState: ~Copyable {
     var wakeTime = UInt64.max
     /// Counts whatever was done, so that a virtual clock sees that nothing was.
     var activity: UInt64 = 0
+    /// Waits for the next timer once the loop has stopped.
+    var timekeeper: Task<Void, Never>?
+    /// How many times timers are being run elsewhere now, because the loop has stopped.
+    var lateRuns = 0
     var isStopping = false
     var hasStopped = false
 
@@ -109,6 +113,7 @@ struct LoopState: ~Copyable {
         if !jobs.isEmpty || hasUnfinishedReads { return .poll(.none) }
         if isStopping {
             hasStopped = true
+            wakeTime = .max
             let rest = Array(watches.values)
             watches = [:]
             return .stop(rest)

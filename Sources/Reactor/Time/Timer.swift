@@ -7,8 +7,12 @@ public struct Timer: Sendable {
 
     /// Takes the closure back. Has no effect if it has run, has been queued to run or was cancelled before. Callable from any thread.
     public func cancel() {
+        let (closure, wasLast) = loop.state.withLock { state in
+            let closure = state.timers.cancel(id)
+            return (closure, state.hasStopped && state.timers.count == 0)
+        }
         // Returned out of the lock first: what the closure holds may run code of its own when released.
-        let closure = loop.state.withLock { $0.timers.cancel(id) }
         withExtendedLifetime(closure) {}
+        if wasLast { loop.keepTimers() }
     }
 }

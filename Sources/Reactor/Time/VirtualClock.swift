@@ -36,8 +36,12 @@ public final class VirtualClock: Sendable {
         state.withLock { $0.loops += loops }
     }
 
-    func remove(_ loops: [EventLoop]) {
-        state.withLock { state in state.loops.removeAll { candidate in loops.contains { $0 === candidate } } }
+    /// Called by a loop that has stopped, and whenever its timers have changed since: it stays known for as long as some wait.
+    func note(stopped loop: EventLoop) {
+        state.withLock { state in
+            state.loops.removeAll { $0 === loop }
+            if loop.isNeeded { state.loops.append(loop) }
+        }
         move()
     }
 
