@@ -6,6 +6,8 @@ public final class LocalLink: FrameLink {
     private struct State {
         var receiver: (any FrameReceiver)?
         var other: LocalLink?
+        /// Why the link has ended.
+        var end: TelekinesisError?
     }
 
     private let state = Mutex(State())
@@ -24,9 +26,13 @@ public final class LocalLink: FrameLink {
         return (one, two)
     }
 
-    /// Says who takes the frames that arrive at this end.
+    /// Says who takes the frames that arrive at this end. If the link has ended meanwhile, the receiver hears so before the method returns.
     public func start(_ receiver: any FrameReceiver) {
-        state.withLock { $0.receiver = receiver }
+        let end = state.withLock { state in
+            if state.end == nil { state.receiver = receiver }
+            return state.end
+        }
+        if let end { receiver.ended(self, end) }
     }
 
     /// Hands the frames to the other end before it returns.
@@ -55,7 +61,7 @@ public final class LocalLink: FrameLink {
     /// Ends both ends.
     public func close(_ reason: TelekinesisError) {
         let (mine, other) = state.withLock { state in
-            defer { state = State() }
+            defer { state = State(end: state.end ?? reason) }
             return (state.receiver, state.other)
         }
         mine?.ended(self, reason)

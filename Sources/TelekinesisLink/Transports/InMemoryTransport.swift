@@ -19,7 +19,8 @@ public final class InMemoryTransport: Transport {
         var bytesUnderway = 0
         var isFull = false
         var sentMessages = 0
-        var hasEnded = false
+        /// How the channel ended.
+        var end: TransportEnd?
     }
 
     private let state = Mutex(State())
@@ -56,8 +57,14 @@ public final class InMemoryTransport: Transport {
         return (one, two)
     }
 
-    /// Says who hears what arrives at this end. To be called before the other end sends.
-    public func start(_ receiver: any TransportReceiver) { state.withLock { $0.receiver = receiver } }
+    /// Says who hears what arrives at this end. To be called before the other end sends; if the channel has ended meanwhile, the receiver hears so.
+    public func start(_ receiver: any TransportReceiver) {
+        let end = state.withLock { state in
+            if state.end == nil { state.receiver = receiver }
+            return state.end
+        }
+        if let end { loop.execute { receiver.closed(end) } }
+    }
 
     /// Changes what the way *from* this end is like, for messages sent from now on.
     public func set(_ conditions: ChannelConditions) { state.withLock { $0.conditions = conditions } }
@@ -70,7 +77,7 @@ public final class InMemoryTransport: Transport {
         let payload = [UInt8](message[start...])
         enum Next { case nothing, deliver(UInt64, keep: Bool), cut }
         let next = state.withLock { state -> Next in
-            guard !state.hasEnded else { return .nothing }
+            guard state.end == nil else { return .nothing }
             state.sentMessages += 1
             if let last = state.conditions.cutAfter, state.sentMessages > last { return .cut }
             guard !state.conditions.isSilent else { return .nothing }
@@ -94,7 +101,7 @@ public final class InMemoryTransport: Transport {
     /// The oldest message under way arrives.
     private func deliver() {
         let (message, receiver, mine) = state.withLock { state -> ([UInt8]?, (any TransportReceiver)?, (any TransportReceiver)?) in
-            guard !state.hasEnded, !state.underway.isEmpty else { return (nil, nil, nil) }
+            guard state.end == nil, !state.underway.isEmpty else { return (nil, nil, nil) }
             let departure = state.underway.removeFirst()
             state.bytesUnderway -= departure.message.count
             let drained = state.isFull && state.bytesUnderway == 0
@@ -105,7 +112,7 @@ public final class InMemoryTransport: Transport {
         if let mine { loop.execute { mine.writable() } }
     }
 
-    private var currentReceiver: (any TransportReceiver)? { state.withLock { $0.hasEnded ? nil : $0.receiver } }
+    private var currentReceiver: (any TransportReceiver)? { state.withLock { $0.end == nil ? $0.receiver : nil } }
 
     /// Loses the connection without a word: both ends hear it, and what is under way is lost.
     public func cut() { end(TransportEnd(code: 1006, reason: "the connection was cut")) }
@@ -121,8 +128,8 @@ public final class InMemoryTransport: Transport {
         let peer = state.withLock { $0.peer }
         for side in [self, peer].compactMap({ $0 }) {
             let receiver = side.state.withLock { state -> (any TransportReceiver)? in
-                guard !state.hasEnded else { return nil }
-                state.hasEnded = true
+                guard state.end == nil else { return nil }
+                state.end = end
                 state.underway = []
                 state.peer = nil
                 return state.receiver.take()
