@@ -5,7 +5,8 @@ internal import Synchronization
 ///
 /// A *worker* is a task that executes one call after the other for as long as none suspends. Before a worker starts a call while others wait, it
 /// makes sure that a second worker comes next on the loop: when the first suspends, the second goes on. So a call costs no task of its own, and a
-/// method that waits holds nobody up. Only the thread that owns the loop takes calls from the queue, or their order would be lost.
+/// method that waits holds nobody up. Only the thread that owns the loop takes calls from the queue, or their order would be lost. Once the loop has
+/// ended, workers run wherever there is room, and calls that still come are executed without order.
 final class Dispatcher: Sendable {
     private struct State: ~Copyable {
         var queue = CallQueue()
@@ -52,9 +53,9 @@ final class Dispatcher: Sendable {
     private nonisolated(nonsending) func run(_ worker: Worker) async {
         state.withLock { $0.wakeIsDue = false }
         while true {
-            let ownsLoop = loop.isCurrent
+            let mayTake = loop.isCurrent || loop.hasStopped
             let (call, wake) = state.withLock { state -> (IncomingCall?, Wake) in
-                guard ownsLoop, let call = state.queue.popFirst() else { return (nil, .nobody) }
+                guard mayTake, let call = state.queue.popFirst() else { return (nil, .nobody) }
                 return (call, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))
             }
             if let call {
