@@ -1,4 +1,6 @@
 import Reactor
+import Synchronization
+import TelekinesisLink
 import TelekinesisProtocol
 import Testing
 
@@ -69,6 +71,24 @@ import Testing
         #expect(node.end?.code == .draining)
     }
 
+    @Test func aNodeThatDoesNotTakeTheRequestDoesNotExtendTheGrace() async throws {
+        let hub = try await startHub()
+        let isReleased = Condition(false)
+        let stuck = try StuckNode(hub, isReleased)
+        #expect(stuck.node.welcome != nil)
+        let isDrained = Mutex(false)
+        let drain = Task {
+            await hub.drain(grace: .milliseconds(100))
+            isDrained.withLock { $0 = true }
+        }
+        let end = ContinuousClock.now + .seconds(5)
+        while !isDrained.withLock({ $0 }), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(isDrained.withLock { $0 })
+        isReleased.withLock { $0 = true }
+        isReleased.signalAll()
+        await drain.value
+    }
+
     @Test func stopEndsEverybodyAtOnce() async throws {
         let hub = try await startHub()
         let nodes = try (0..<3).map { _ in try SimulatedNode(hub) }
@@ -77,4 +97,25 @@ import Testing
         #expect(nodes.allSatisfy { $0.end?.code == .draining })
         #expect(hub.statistics == HubStatistics())
     }
+}
+
+/// Hears the request to leave, and does not come back from it until it is released.
+private final class StuckNode: FrameReceiver {
+    let node: SimulatedNode
+    private let isReleased: Condition<Bool>
+
+    init(_ hub: Hub, _ isReleased: Condition<Bool>) throws {
+        let link = try hub.join()
+        node = SimulatedNode(link)
+        self.isReleased = isReleased
+        link.start(self)
+        try node.shakeHands()
+    }
+
+    func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+        if frame.type == .drain { _ = isReleased.wait { $0 ? true : nil } }
+        try node.received(frame, on: link)
+    }
+
+    func ended(_ link: any FrameLink, _ reason: TelekinesisError) { node.ended(link, reason) }
 }

@@ -15,8 +15,11 @@ final class Departures: Sendable {
     }
 
     /// Waits until all have ended or the time is over.
-    func wait(_ time: Duration, on loop: EventLoop) async {
+    ///
+    /// - Parameter ask: has them end. The time runs meanwhile.
+    func wait(_ time: Duration, on loop: EventLoop, asking ask: () -> Void = {}) async {
         let timer = loop.schedule(after: time.nanoseconds) { self.giveUp() }
+        ask()
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in
                 if state.awaited.isEmpty { return true }

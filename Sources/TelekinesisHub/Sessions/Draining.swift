@@ -19,20 +19,27 @@ extension Switchboard {
     }
 
     /// Asks all nodes to finish and leave: first those that only call, then those that serve.
+    ///
+    /// Nodes of this process take a frame on the thread that sends it: each is asked on its session's loop, so that none can delay the end.
     func drain(grace: Duration, on loop: EventLoop) async {
         let end = loop.now + UInt64(max(0, grace.nanoseconds))
         // What waits here is sent again by its caller, to whatever hub it finds next.
         for entry in directory.withLock({ $0.names }).values {
-            for call in entry.state.withLock({ $0.withWaiting { $0.removeAll() } }) { call.caller.sendAway(call) }
+            for call in entry.state.withLock({ $0.withWaiting { $0.removeAll() } }) {
+                call.caller.loop.execute { call.caller.sendAway(call) }
+            }
             sweep(entry)
         }
         for servesNames in [false, true] {
             let sessions = sessions.filter { $0.tables.withLock { !$0.published.isEmpty == servesNames || servesNames } }
             guard !sessions.isEmpty else { continue }
             let departures = expectEnd(of: sessions)
-            for session in sessions { session.tables.withLock { $0.link }?.send(FrameWriter.frame(.drain)) }
             let now = loop.now
-            await departures.wait(.nanoseconds(Int64(end > now ? end - now : 0)), on: loop)
+            await departures.wait(.nanoseconds(Int64(end > now ? end - now : 0)), on: loop) {
+                for session in sessions {
+                    session.loop.execute { session.tables.withLock { $0.link }?.send(FrameWriter.frame(.drain)) }
+                }
+            }
         }
     }
 }
