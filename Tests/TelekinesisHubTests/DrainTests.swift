@@ -77,11 +77,14 @@ import Testing
         let stuck = try StuckNode(hub, isReleased)
         #expect(stuck.node.welcome != nil)
         let isDrained = Mutex(false)
-        let drain = Task {
+        // On a loop of its own: the default executor may be busy with other tests.
+        let own = try EventLoopGroup(loops: 1)
+        defer { own.shutdown() }
+        let drain = Task(executorPreference: own.next()) {
             await hub.drain(grace: .milliseconds(100))
             isDrained.withLock { $0 = true }
         }
-        let end = ContinuousClock.now + .seconds(5)
+        let end = ContinuousClock.now + .seconds(10)
         while !isDrained.withLock({ $0 }), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(1)) }
         #expect(isDrained.withLock { $0 })
         isReleased.withLock { $0 = true }
