@@ -29,6 +29,20 @@ import Testing
         await #expect(throws: TelekinesisError.self) { try await caller.ping() }
     }
 
+    @Test func deadlinesThatAreOverWhenTheyAreSetDoNotHoldUpTheNext() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try await hub.connect(), try await hub.connect())
+        try await provider.publish(Probe(on: provider), as: "demo/probe")
+        let probe = try await caller.resolve("demo/probe", as: Probe.self)
+        for _ in 0..<500 {
+            let error = try await failure { try await withDeadline(.after(.microseconds(20))) { try await probe.hang() } }
+            try #require(error.code == .deadlineExceeded)
+        }
+        await caller.close()
+        await provider.close()
+        await hub.stop()
+    }
+
     @Test func deadlinesHoldAfterTheNodeHasComeBack() async throws {
         let clock = VirtualClock()
         var configuration = HubConfiguration()

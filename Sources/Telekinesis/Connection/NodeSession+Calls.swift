@@ -402,21 +402,17 @@ extension NodeSession {
 
     /// Sees to it that late calls are looked for at that time.
     func scheduleDeadline(_ deadline: UInt64) {
-        guard deadline != .max else { return }
+        guard deadline != .max, let (number, replaced) = state.withLock({ $0.deadlineAlarm.set(for: deadline) }) else { return }
+        replaced?.cancel()
         let now = loop.now
-        let timer = loop.schedule(after: Int64(deadline > now ? deadline - now : 0)) { self.deadlineHasCome() }
-        let surplus = state.withLock { state -> Timer? in
-            if let due = state.deadlineTimer, due.time <= deadline { return timer }
-            defer { state.deadlineTimer = (timer, deadline) }
-            return state.deadlineTimer?.timer
-        }
-        surplus?.cancel()
+        let timer = loop.schedule(after: Int64(clamping: deadline > now ? deadline - now : 0)) { self.deadlineHasCome(number) }
+        if !state.withLock({ $0.deadlineAlarm.started(timer, number) }) { timer.cancel() }
     }
 
-    private func deadlineHasCome() {
+    private func deadlineHasCome(_ number: UInt64) {
         let now = loop.now
         let (late, next) = state.withLock { state in
-            state.deadlineTimer = nil
+            state.deadlineAlarm.rang(number)
             return (state.pending.expire(at: now), state.pending.nextDeadline)
         }
         for (id, entry) in late {

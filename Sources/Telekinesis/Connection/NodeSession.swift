@@ -38,7 +38,7 @@ final class NodeSession: FrameReceiver {
         /// What calls hand over whose provider is not known before its answer has come.
         var handedOver: [CallID: OutgoingReferences] = [:]
         var routes = RouteTable()
-        var deadlineTimer: (timer: Timer, time: UInt64)?
+        var deadlineAlarm = DeadlineAlarm<Timer>()
         /// Told once how the current attempt to open a session ended.
         var opened: CheckedContinuation<Void, any Error>?
         /// Told when the current link has ended.
@@ -230,17 +230,17 @@ final class NodeSession: FrameReceiver {
 
     /// Ends the session for good. Everything that waits fails.
     func stop(_ reason: TelekinesisError) {
-        let (link, waiting, held, handedOver) = state.withLock { state in
+        let (link, waiting, held, handedOver, timer) = state.withLock { state in
             let link: (any FrameLink)? =
                 switch state.phase {
                 case .shakingHands(let link, _), .opening(let link), .open(let link), .draining(let link): link
                 case .connecting, .stopped: nil
                 }
             state.phase = .stopped(reason)
-            state.deadlineTimer?.timer.cancel()
             defer { state.handedOver = [:] }
-            return (link, state.pending.removeAll { _ in true }, state.takeHeld(), state.handedOver)
+            return (link, state.pending.removeAll { _ in true }, state.takeHeld(), state.handedOver, state.deadlineAlarm.stop())
         }
+        timer?.cancel()
         withExtendedLifetime(held) {}
         for references in handedOver.values { references.unpin(in: incoming.registry) }
         forgetAcquaintances()
