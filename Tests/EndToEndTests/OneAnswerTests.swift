@@ -85,7 +85,7 @@ import Testing
         try await provider.publish(Probe(on: provider, gate: gate), as: "demo/probe")
         let probe = try await caller.resolve("demo/probe", as: Probe.self)
         for count in [10, 3_000_000] {
-            let error = try await failure { try await withDeadline(.milliseconds(30)) { try await probe.waitForBytes(count) } }
+            let error = try await failure { try await withDeadline(.milliseconds(300)) { try await probe.waitForBytes(count) } }
             #expect(error.code == .deadlineExceeded)
             #expect(error.message.contains("waitForBytes"))
         }
