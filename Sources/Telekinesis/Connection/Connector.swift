@@ -65,7 +65,9 @@ final class Connector: Sendable {
             link.start(session)
             try await session.open(link)
         case .url(let url):
-            let link = try await WebSocketDialer.dial(url, on: session.loop) { transport in
+            var dialer = WebSocketDialer()
+            dialer.handshake = session.configuration.link.handshake
+            let link = try await dialer.dial(url, on: session.loop) { transport in
                 Link(transport, receiver: session, limits: session.configuration.link)
             }
             try await session.open(link)

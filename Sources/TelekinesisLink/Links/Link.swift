@@ -49,7 +49,10 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
         lastHeard = Atomic(now)
         state = Mutex(State(liveness: Liveness(interval: limits.pingInterval, limit: limits.deadAfter, now: now)))
         // Timers hold the link, not weakly, which would make every retain of it slower; the end of the transport cancels them.
-        let timer = transport.loop.schedule(after: Int64(limits.handshake)) { self.handshakeTimedOut() }
+        // What went before on the connection has taken its share of the time: nobody has it twice.
+        let (end, overflow) = transport.connectedAt.addingReportingOverflow(limits.handshake)
+        let left = overflow ? Int64.max : Int64(clamping: end > now ? end - now : 0)
+        let timer = transport.loop.schedule(after: left) { self.handshakeTimedOut() }
         state.withLock { $0.timer = timer }
     }
 
@@ -270,7 +273,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
 
 /// The limits of one link; times in nanoseconds, sizes in bytes.
 public struct LinkLimits: Sendable {
-    /// All of the handshake.
+    /// All of the handshake, from the moment at which the connection was made.
     public var handshake: UInt64 = 5_000_000_000
     /// Silence after which a peer is asked.
     public var pingInterval: UInt64 = 15_000_000_000

@@ -31,8 +31,12 @@ public final class InMemoryTransport: Transport {
     /// A name for logs.
     public let remoteDescription: String
 
+    /// When the pair was made.
+    public let connectedAt: UInt64
+
     private init(loop: EventLoop, remoteDescription: String) {
         self.loop = loop
+        connectedAt = loop.now
         self.remoteDescription = remoteDescription
     }
 

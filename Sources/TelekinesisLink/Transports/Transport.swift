@@ -11,6 +11,10 @@ public protocol Transport: AnyObject, Sendable {
     /// Where the other end is, for logs: an address, never a secret.
     var remoteDescription: String { get }
 
+    /// When the connection was made, in nanoseconds of the loop's clock. Whatever was said on it before the first message counts towards the
+    /// time of the handshake.
+    var connectedAt: UInt64 { get }
+
     /// Sends one binary message: the bytes of `message` from `start` on.
     ///
     /// The transport may use the bytes in front of `start` for its own header and change the payload in place (a WebSocket client masks).

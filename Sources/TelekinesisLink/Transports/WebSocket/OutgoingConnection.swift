@@ -27,6 +27,7 @@ final class OutgoingConnection<Receiver: TransportReceiver>: StreamHandler {
     private let waiting = Mutex(Waiting())
     // The following are touched only in callbacks of the stream, which come one at a time.
     nonisolated(unsafe) private var phase = Phase.failed
+    nonisolated(unsafe) private var connectedAt: UInt64 = 0
     nonisolated(unsafe) private var transport: WebSocketTransport?
 
     init(
@@ -78,6 +79,7 @@ final class OutgoingConnection<Receiver: TransportReceiver>: StreamHandler {
 
     /// Sends the first request on a stream that is connected.
     func begin(_ stream: TCPStream) {
+        connectedAt = stream.loop.now
         waiting.withLock { $0.stream = stream }
         guard let proxy else { return beginHandshake(stream) }
         phase = .tunnel(HTTPResponseParser())
@@ -145,7 +147,7 @@ final class OutgoingConnection<Receiver: TransportReceiver>: StreamHandler {
             return refuse(error.reason)
         }
         let transport = WebSocketTransport(
-            stream, role: .client, subprotocol: subprotocol, maximumMessageSize: settings.maximumMessageSize)
+            stream, connectedAt: connectedAt, role: .client, subprotocol: subprotocol, maximumMessageSize: settings.maximumMessageSize)
         let receiver = receiver(transport)
         transport.start(receiver)
         self.transport = transport

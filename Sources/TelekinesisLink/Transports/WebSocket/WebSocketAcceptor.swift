@@ -62,6 +62,7 @@ private final class IncomingConnection: StreamHandler {
 
     private let stream: TCPStream
     private let acceptor: WebSocketAcceptor
+    private let connectedAt: UInt64
     private let timer = Mutex<Timer?>(nil)
     /// Decides between an answer and the deadline, which comes on another way than the stream's callbacks.
     private let isAnswered = Atomic<Bool>(false)
@@ -72,6 +73,7 @@ private final class IncomingConnection: StreamHandler {
     init(_ stream: TCPStream, _ acceptor: WebSocketAcceptor) {
         self.stream = stream
         self.acceptor = acceptor
+        connectedAt = stream.loop.now
     }
 
     func startTimer() {
@@ -128,7 +130,8 @@ private final class IncomingConnection: StreamHandler {
             timer.withLock { $0.take() }?.cancel()
             guard send(response) else { return stream.close() }
             let transport = WebSocketTransport(
-                stream, role: .server, subprotocol: subprotocol, maximumMessageSize: acceptor.maximumMessageSize)
+                stream, connectedAt: connectedAt, role: .server, subprotocol: subprotocol,
+                maximumMessageSize: acceptor.maximumMessageSize)
             transport.start(acceptor.receiver(of: transport))
             self.transport = transport
             if !rest.isEmpty { transport.received(rest) }

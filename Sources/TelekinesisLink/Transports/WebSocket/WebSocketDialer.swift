@@ -6,8 +6,11 @@ public import TelekinesisProtocol
 public struct WebSocketDialer: Sendable {
     /// The subprotocols offered, the preferred one first.
     public var subprotocols = [ProtocolVersion.subprotocol]
-    /// For everything up to the end of the handshake, in nanoseconds.
+    /// For everything up to the end of the WebSocket's handshake, the look-up of the name included, in nanoseconds.
     public var timeout: UInt64 = 10_000_000_000
+    /// For the WebSocket's handshake on a connection that was made, in nanoseconds; what a session then says to be let in counts from the same
+    /// moment, see ``LinkLimits/handshake``.
+    public var handshake: UInt64 = LinkLimits().handshake
     /// The largest message taken, in bytes.
     public var maximumMessageSize = TransportLimits.maximumMessage
     /// Which proxy to go through.
@@ -53,7 +56,8 @@ public struct WebSocketDialer: Sendable {
             throw TelekinesisError(.unreachable, proxy == nil ? "\(error)" : "the proxy: \(error)", cause: error)
         }
         let elapsed = loop.now - start
-        let timer = loop.schedule(after: Int64(clamping: timeout > elapsed ? timeout - elapsed : 0)) {
+        let left = min(timeout > elapsed ? timeout - elapsed : 0, handshake)
+        let timer = loop.schedule(after: Int64(clamping: left)) {
             attempt.fail(.init(.unreachable, "\(url) accepted the connection, but did not answer in time"))
         }
         defer { timer.cancel() }

@@ -22,6 +22,8 @@ public final class WebSocketTransport: Transport {
     public var loop: EventLoop { stream.loop }
     /// The peer's address.
     public var remoteDescription: String { "\(stream.remoteAddress)" }
+    /// When the TCP connection was made: the opening handshake came after that.
+    public let connectedAt: UInt64
     /// The subprotocol agreed on in the handshake, if any.
     public let subprotocol: String?
 
@@ -36,8 +38,9 @@ public final class WebSocketTransport: Transport {
     nonisolated(unsafe) private var isDeaf = false
     nonisolated(unsafe) private var receiver: (any TransportReceiver)?
 
-    init(_ stream: TCPStream, role: WebSocketRole, subprotocol: String?, maximumMessageSize: Int) {
+    init(_ stream: TCPStream, connectedAt: UInt64, role: WebSocketRole, subprotocol: String?, maximumMessageSize: Int) {
         self.stream = stream
+        self.connectedAt = connectedAt
         self.role = role
         self.subprotocol = subprotocol
         decoder = WebSocketDecoder(role: role, maximumMessageSize: maximumMessageSize)
