@@ -1,3 +1,4 @@
+import Reactor
 import TelekinesisLink
 import TelekinesisProtocol
 import Testing
@@ -117,6 +118,27 @@ import Testing
         let replay = try SimulatedNode(hub, ticket: ticket)
         #expect(replay.id != id && again.end == nil)
         #expect(hub.statistics.sessions == 3)
+    }
+
+    @Test func aNodeThatStaysForLongKeepsItsIdByANewTicket() async throws {
+        let now = Moment()
+        let key = HubKey.random()
+        func board() -> Switchboard {
+            Switchboard(
+                limits: HubLimits(), logger: .silent, authenticator: OpenAccess(), tickets: TicketOffice(key: key) { now.seconds })
+        }
+        // Each at a hub of its own that has the same key.
+        func arrival(with ticket: [UInt8]? = nil) throws -> SimulatedNode {
+            try SimulatedNode(HubSession(board(), loop: EventLoopGroup(loops: 1).next(), isLocal: true), ticket: ticket)
+        }
+        let node = try arrival()
+        let first = try #require(node.welcome?.ticket)
+        #expect(node.welcome?.ticketLifetime == Double(TicketOffice.lifetime))
+        now.seconds += TicketOffice.lifetime - 1
+        let answer = try node.ask(HubService.renewTicket, Int?.none, for: TicketAnswer.self)
+        now.seconds += TicketOffice.lifetime - 1
+        #expect(try arrival(with: first).id != node.id)
+        #expect(try arrival(with: #require(answer.ticket)).id == node.id)
     }
 
     @Test func forgedExpiredAndForeignTicketsAreWorthNothing() throws {

@@ -1,3 +1,4 @@
+internal import MessagePack
 internal import Reactor
 internal import Synchronization
 internal import TelekinesisLink
@@ -80,6 +81,7 @@ extension NodeSession {
         guard let routes else { return }
         for route in routes { rebind(route, on: link) }
         for publication in publications.all { republish(publication, on: link) }
+        if let lifetime = welcome.ticketLifetime, welcome.ticket != nil { renewTicket(every: lifetime / 3, on: link) }
         while true {
             let (calls, opened) = state.withLock { state -> ([OutgoingCall], CheckedContinuation<Void, any Error>?) in
                 guard case .opening(let current) = state.phase, current === link else { return ([], nil) }
@@ -96,6 +98,30 @@ extension NodeSession {
             }
             transmit(calls, on: link)
         }
+    }
+
+    /// Sees to it that the ticket of a node that stays connected for long does not grow too old: it must be good when the connection ends.
+    ///
+    /// - Parameter seconds: how often another ticket is asked for. A third of what one is good for, so that a request may fail.
+    private func renewTicket(every seconds: Double, on link: any FrameLink) {
+        // Once a minute at most, whatever the hub says, and be it no number.
+        let pause = Int64((seconds > 60 ? min(seconds, 1e9) : 60) * 1e9)
+        let timer = loop.schedule(after: pause) { [weak self] in
+            guard let self else { return }
+            control(HubService.renewTicket, Int?.none, on: link) { [weak self] result in
+                guard let self, case .success(let reply) = result, result.failure == nil,
+                    let answer = try? MessagePackDecoder().decode(TicketAnswer.self, from: [UInt8](reply.body.dropFirst()))
+                else { return }
+                state.withLock { $0.ticket = answer.ticket ?? $0.ticket }
+            }
+            renewTicket(every: seconds, on: link)
+        }
+        let isCurrent = state.withLock { state in
+            guard state.phase.link === link else { return false }
+            state.ticketTimer = timer
+            return true
+        }
+        if !isCurrent { timer.cancel() }
     }
 
     // MARK: Words to the hub that are not held back

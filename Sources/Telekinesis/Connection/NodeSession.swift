@@ -26,6 +26,8 @@ final class NodeSession: FrameReceiver {
         var phase = Phase.connecting
         var nodeID = NodeID.hub
         var ticket: [UInt8]?
+        /// When another one is asked for.
+        var ticketTimer: Timer?
         var pending = PendingCalls()
         /// The node is shutting down: no call waits for another connection.
         var isLeaving = false
@@ -184,6 +186,7 @@ final class NodeSession: FrameReceiver {
         var uploads: [CallID: Upload] = [:]
         var handedOver: [CallID: OutgoingReferences] = [:]
         var held: [OutgoingCall] = []
+        var ticketTimer: Timer?
     }
 
     func ended(_ link: any FrameLink, _ reason: TelekinesisError) {
@@ -205,8 +208,10 @@ final class NodeSession: FrameReceiver {
             }
             return End(
                 lost: state.takeLost(), opened: state.opened.take(), linkEnded: state.linkEnded.take(), uploads: state.uploads,
-                handedOver: state.handedOver, held: state.isLeaving ? state.takeHeld() : state.takeEnded())
+                handedOver: state.handedOver, held: state.isLeaving ? state.takeHeld() : state.takeEnded(),
+                ticketTimer: state.ticketTimer.take())
         }
+        end.ticketTimer?.cancel()
         forgetAcquaintances()
         for references in end.handedOver.values { references.unpin(in: incoming.registry) }
         incoming.linkEnded()
@@ -237,6 +242,7 @@ final class NodeSession: FrameReceiver {
                 case .connecting, .stopped: nil
                 }
             state.phase = .stopped(reason)
+            state.ticketTimer.take()?.cancel()
             defer { state.handedOver = [:] }
             return (link, state.pending.removeAll { _ in true }, state.takeHeld(), state.handedOver, state.deadlineAlarm.stop())
         }

@@ -4,7 +4,7 @@ internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
 
-/// The hub's own methods: publish, withdraw, resolve, unbind, list.
+/// The hub's own methods: publish, withdraw, resolve, unbind, list, renewTicket.
 extension HubSession {
     func controlCall(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
         let now = loop.now
@@ -21,10 +21,11 @@ extension HubSession {
             case HubService.unbind: answer(frame.call, try unbind(request.argument()), on: link)
             case HubService.resolve: try resolve(request.argument(), frame, on: link)
             case HubService.list: answer(frame.call, board.list(try request.argument()), on: link)
+            case HubService.renewTicket: answer(frame.call, renewTicket(of: node), on: link)
             case ObjectService.ping: answer(frame.call, Nothing(), on: link)
             default:
                 throw TelekinesisError(
-                    .noSuchMethod, "the hub has no such method: it has publish, withdraw, resolve, unbind and list", ran: .no)
+                    .noSuchMethod, "the hub has no such method: it has publish, withdraw, resolve, unbind, list and renewTicket", ran: .no)
             }
         } catch {
             refuse(frame.call, error, on: link)
@@ -39,6 +40,12 @@ extension HubSession {
         } catch {
             refuse(call, error, on: link)
         }
+    }
+
+    /// A ticket that is good for as long as a new one, so that the id of a node that stays for long is as safe as that of one that has just come.
+    private func renewTicket(of node: NodeID) -> TicketAnswer {
+        let (principal, generation) = tables.withLock { ($0.principal, $0.generation) }
+        return TicketAnswer(ticket: principal.flatMap { board.tickets?.issue(node, $0, generation: generation) })
     }
 
     // MARK: Publishing

@@ -58,9 +58,10 @@ extension HubSession {
     private func welcome(_ authenticated: Authenticated, _ hello: NodeHello, on link: any FrameLink) throws(TelekinesisError) {
         let principal = authenticated.principal
         let (node, generation) = board.place(hello.ticket, principal)
+        let ticket = board.tickets?.issue(node, principal, generation: generation)
         let welcome = Welcome(
-            node: node, principal: principal, ticket: board.tickets?.issue(node, principal, generation: generation), epoch: board.epoch,
-            proof: authenticated.hubProof, pingInterval: Double(board.limits.link.pingInterval) / 1e9,
+            node: node, principal: principal, ticket: ticket, ticketLifetime: ticket.map { _ in Double(TicketOffice.lifetime) },
+            epoch: board.epoch, proof: authenticated.hubProof, pingInterval: Double(board.limits.link.pingInterval) / 1e9,
             maximumCalls: board.limits.callsPerSession)
         let frame: [UInt8]
         do {

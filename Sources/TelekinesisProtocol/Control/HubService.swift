@@ -10,6 +10,8 @@ public enum HubService {
     public static let list = Selector(wireName: "list(_:)")
     /// `unbind`: gives a route handle back. Takes the handle, answers `nil`.
     public static let unbind = Selector(wireName: "unbind(_:)")
+    /// `renewTicket`: gives a ticket in place of the one that the node has. Takes `nil`, answers ``TicketAnswer``.
+    public static let renewTicket = Selector(wireName: "renewTicket(_:)")
 }
 
 /// The methods that every published object has beside its own: they are answered by its node.
@@ -111,6 +113,15 @@ public struct ResolveAnswer: Codable, Sendable {
         self.sharing = sharing
         self.provider = provider?.rawValue
     }
+}
+
+/// A ticket in place of an earlier one.
+public struct TicketAnswer: Codable, Sendable {
+    /// To be shown in the next hello; `nil` where the hub cannot sign.
+    public var ticket: [UInt8]?
+
+    /// An answer.
+    public init(ticket: [UInt8]?) { self.ticket = ticket }
 }
 
 /// Asks the hub for names.

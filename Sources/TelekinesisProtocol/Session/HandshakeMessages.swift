@@ -69,6 +69,8 @@ public struct Welcome: Codable, Sendable {
     public var principal: Principal
     /// To be shown in the next hello, to get the same id again; `nil` where the hub cannot sign.
     public var ticket: [UInt8]?
+    /// Seconds for which the ticket is good; the node asks for another one before that. `nil` where that is not known.
+    public var ticketLifetime: Double?
     /// Changes whenever the hub has forgotten what it knew.
     public var epoch: UInt64
     /// The hub's own proof; empty for `open`.
@@ -80,11 +82,13 @@ public struct Welcome: Codable, Sendable {
 
     /// A welcome.
     public init(
-        node: NodeID, principal: Principal, ticket: [UInt8]?, epoch: UInt64, proof: [UInt8], pingInterval: Double, maximumCalls: Int
+        node: NodeID, principal: Principal, ticket: [UInt8]?, ticketLifetime: Double? = nil, epoch: UInt64, proof: [UInt8],
+        pingInterval: Double, maximumCalls: Int
     ) {
         self.node = node.rawValue
         self.principal = principal
         self.ticket = ticket
+        self.ticketLifetime = ticketLifetime
         self.epoch = epoch
         self.proof = proof
         self.pingInterval = pingInterval

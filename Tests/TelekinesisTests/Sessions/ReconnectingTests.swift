@@ -1,3 +1,8 @@
+import MessagePack
+import Reactor
+import Synchronization
+import TelekinesisLink
+import TelekinesisProtocol
 import Testing
 
 @testable import Telekinesis
@@ -13,5 +18,48 @@ import Testing
         }
         backoff.stood(for: 1_000)
         #expect((50...100).contains(backoff.delay(using: &generator)))
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct TicketRenewalTests {
+    @Test func aNodeThatStaysForLongShowsItsNewestTicket() async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        hub.welcome {
+            $0.ticket = [1]
+            $0.ticketLifetime = 3_000
+        }
+        try hub.answer(HubService.renewTicket, with: TicketAnswer(ticket: [2]))
+        let node = try await Node.connect(hub)
+        func renewals() -> Int { hub.take(.call).count { $0.selector == HubService.renewTicket.rawValue } }
+        await clock.advance(by: 999_000_000_000)
+        #expect(renewals() == 0)
+        await clock.advance(by: 2_000_000_000)
+        #expect(renewals() == 1)
+        #expect(node.session.state.withLock { $0.ticket } == [2])
+        // Again and again, and on the next connection as well, but once for all connections.
+        await clock.advance(by: 2_000_000_000_000)
+        #expect(renewals() == 2)
+        hub.cut()
+        await clock.advance(by: 10_000_000_000)
+        let hello = try #require(hub.take(.hello).last)
+        #expect(try MessagePackDecoder().decode(NodeHello.self, from: hello.body).ticket == [2])
+        await clock.advance(by: 1_000_000_000_000)
+        #expect(renewals() == 1)
+        await node.close()
+    }
+
+    @Test(arguments: [0, -1, 1e-9, .infinity, .nan, 1e300])
+    func aHubCannotMakeANodeAskWithoutEnd(_ lifetime: Double) async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        hub.welcome {
+            $0.ticket = [1]
+            $0.ticketLifetime = lifetime
+        }
+        let node = try await Node.connect(hub)
+        await clock.advance(by: 130_000_000_000)
+        #expect(hub.take(.call).count { $0.selector == HubService.renewTicket.rawValue } <= 2)
+        await node.close()
     }
 }

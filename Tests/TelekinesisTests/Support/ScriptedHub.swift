@@ -14,6 +14,11 @@ final class ScriptedHub: HubEndpoint {
         var joins = 0
         /// What is said in answer to a hello in place of the handshake.
         var greeting: [[UInt8]]?
+        /// What nodes are let in with.
+        var welcome = Welcome(
+            node: NodeID(rawValue: 5), principal: .anonymous, ticket: nil, epoch: 1, proof: [], pingInterval: 15, maximumCalls: 100)
+        /// The answer of the hub's method of that selector, in place of `nil`.
+        var answers: [UInt64: [UInt8]] = [:]
     }
 
     let eventLoops: EventLoopGroup
@@ -33,6 +38,18 @@ final class ScriptedHub: HubEndpoint {
 
     /// The next node that comes hears these frames in place of an answer to its hello.
     func greetNext(with frames: [[UInt8]]) { state.withLock { $0.greeting = frames } }
+
+    /// Nodes are let in with this from now on.
+    func welcome(_ change: (inout Welcome) -> Void) { state.withLock { change(&$0.welcome) } }
+
+    /// What one of the hub's methods answers from now on.
+    func answer(_ selector: Selector, with value: some Encodable) throws {
+        let value = try MessagePackEncoder().encode(value)
+        state.withLock { $0.answers[selector.rawValue] = value }
+    }
+
+    fileprivate var currentWelcome: Welcome { state.withLock { $0.welcome } }
+    fileprivate func answer(_ selector: UInt64) -> [UInt8]? { state.withLock { $0.answers[selector] } }
 
     var joins: Int { state.withLock { $0.joins } }
 
@@ -107,9 +124,7 @@ private final class Ear: FrameReceiver {
             case .send(let hello): link.send(hello)
             case .authenticate:
                 handshake.withLock { $0 = nil }
-                let welcome = Welcome(
-                    node: NodeID(rawValue: 5), principal: .anonymous, ticket: nil, epoch: 1, proof: [], pingInterval: 15, maximumCalls: 100)
-                link.send(try Handshake.frame(.welcome, welcome))
+                link.send(try Handshake.frame(.welcome, hub.currentWelcome))
             }
         } catch {
             throw error as? TelekinesisError ?? TelekinesisError(.internalError, "\(error)")
@@ -121,10 +136,11 @@ private final class Ear: FrameReceiver {
         guard frame.type == .call, frame.peer == .hub, !CallFlags(rawValue: frame.flags).contains(.route), frame.key == .control else {
             return
         }
-        let isResolve = (try? CallBody(parsing: frame.body, flags: []))?.selector == HubService.resolve.rawValue
+        let selector = (try? CallBody(parsing: frame.body, flags: []))?.selector ?? 0
+        let isResolve = selector == HubService.resolve.rawValue
         let answer = ResolveAnswer(kind: .object, sharing: .shared, provider: nil)
         let value = isResolve ? try? MessagePackEncoder().encode(answer) : [0xc0]
-        link.send(FrameWriter.frame(.reply, call: frame.call, body: [0] + (value ?? [])))
+        link.send(FrameWriter.frame(.reply, call: frame.call, body: [0] + (hub.answer(selector) ?? value ?? [])))
     }
 
     func ended(_ link: any FrameLink, _ reason: TelekinesisError) {}
