@@ -23,6 +23,8 @@ public struct HubStatistics: Sendable, Equatable {
     public var created = 0
     /// Replies and data for which nobody waited, since the hub started.
     public var lateFrames: UInt64 = 0
+    /// Calls by name that were forgotten because no answer had come long after their deadline, since the hub started.
+    public var expiredCalls: UInt64 = 0
 
     /// Those of a hub that holds nothing.
     public init() {}
@@ -50,6 +52,7 @@ extension Switchboard {
             }
         }
         result.lateFrames = lateFrames.load(ordering: .relaxed)
+        result.expiredCalls = expiredCalls.load(ordering: .relaxed)
         return result
     }
 }

@@ -80,8 +80,8 @@ extension HubSession {
         let next = tables.withLock { tables -> Next in
             switch tables.open[frame.call] {
             case nil: return .late
-            case .at(let provider): return .send(provider)
-            case .waiting(let entry), .leaving(let entry, _):
+            case .at(let provider, _): return .send(provider)
+            case .waiting(let entry), .leaving(let entry, _, _):
                 let fits = entry.state.withLock {
                     $0.withWaiting { $0.extend(frame.call, of: self, by: frame.bytes, limits: board.limits) }
                 }

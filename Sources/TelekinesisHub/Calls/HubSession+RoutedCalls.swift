@@ -19,9 +19,12 @@ extension HubSession {
         _ frame: Frame, purpose: WaitingCall.Purpose, from node: NodeID, on link: any FrameLink
     ) throws(TelekinesisError) {
         let flags = CallFlags(rawValue: frame.flags)
-        let call = SessionTables.Request(id: frame.call, flags: flags, resultKey: try Self.resultKey(frame, flags))
+        let call = SessionTables.Request(
+            id: frame.call, flags: flags, resultKey: try Self.resultKey(frame, flags), remaining: frame.remaining)
         while true {
+            var beginsSweeping = false
             let placement = try tables.withLock { (tables) throws(TelekinesisError) -> SessionTables.Placement in
+                beginsSweeping = tables.beginSweeping(now: loop.now)
                 guard tables.open[call.id] == nil else {
                     throw TelekinesisError(.protocolViolation, "call id \(call.id) is used twice", ran: .no)
                 }
@@ -33,6 +36,7 @@ extension HubSession {
                 case .route, .resolve: tables.place(call, route: frame.route, limits: board.limits, wait: wait)
                 }
             }
+            if beginsSweeping { sweepLater() }
             switch placement {
             case .send(let provider, let isAcquainted):
                 let patch = Self.patch(purpose, provider, from: node)
@@ -183,7 +187,9 @@ extension HubSession {
     private func takeFrames(of call: WaitingCall, _ entry: NameEntry, _ provider: Provider) -> [UInt8]? {
         tables.withLock { tables in
             let frames = entry.state.withLock { $0.withWaiting { $0.takeFrames() } }
-            if frames == nil { _ = tables.open.update(call.id) { if case .leaving = $0 { $0 = .at(provider) } } }
+            if frames == nil {
+                _ = tables.open.update(call.id) { if case .leaving(_, _, let deadline) = $0 { $0 = .at(provider, deadline: deadline) } }
+            }
             return frames
         }
     }

@@ -10,6 +10,8 @@ public struct HubLimits: Sendable {
     public var routesPerSession = 100_000
     /// Calls by name that one session may have in flight.
     public var callsPerSession = 10_000
+    /// For how long after its deadline a call by name may still be answered, in nanoseconds; up to ten seconds are added. Then the hub forgets it.
+    public var callGrace: UInt64 = 10_000_000_000
     /// Nodes that one session may know.
     public var peersPerSession = 100_000
     /// Objects that one session may have created through routes and not yet confirmed.

@@ -5,12 +5,15 @@ internal import TelekinesisProtocol
 enum HubReply {
     /// An error.
     ///
-    /// - Parameter peer: the node that the call was addressed to, so that the caller knows the reply for an answer to it.
-    static func error(_ error: TelekinesisError, call: CallID, peer: NodeID) -> [UInt8] {
+    /// - Parameters:
+    ///   - peer: the node that the call was addressed to, so that the caller knows the reply for an answer to it.
+    ///   - isRouted: whether the hub itself had sent the call to that node.
+    static func error(_ error: TelekinesisError, call: CallID, peer: NodeID, isRouted: Bool = false) -> [UInt8] {
         var body = [Encoding.messagePack.rawValue]
         // Strings always encode; were it not so, an empty body would still end the call.
         body += (try? MessagePackEncoder().encode(WireError(error))) ?? []
-        return FrameWriter.frame(.reply, flags: ReplyFlags.error(ran: error.ran).rawValue, peer: peer, call: call, body: body)
+        let flags = ReplyFlags.error(ran: error.ran).union(isRouted ? .routed : [])
+        return FrameWriter.frame(.reply, flags: flags.rawValue, peer: peer, call: call, body: body)
     }
 
     /// A value: one frame, and data frames where it is large.

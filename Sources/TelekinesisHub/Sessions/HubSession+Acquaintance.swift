@@ -88,7 +88,7 @@ extension HubSession {
         for (id, call) in remains.calls {
             switch call {
             case .waiting(let entry): stopWaiting(id, at: entry)
-            case .at(let provider), .leaving(_, let provider):
+            case .at(let provider, _), .leaving(_, let provider, _):
                 provider.outstanding.subtract(1, ordering: .relaxed)
                 provider.link.send(FrameWriter.frame(.cancel, peer: node, call: id))
             }

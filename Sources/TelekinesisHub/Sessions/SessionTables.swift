@@ -23,14 +23,15 @@ struct SessionTables: ~Copyable {
 
     /// A routed call that has no answer yet.
     enum OpenCall {
-        case at(Provider)
+        /// Until when its caller waits is a time of ``SessionTables/coarseTime``.
+        case at(Provider, deadline: UInt64)
         case waiting(NameEntry)
         /// It waited, and is being sent.
-        case leaving(NameEntry, Provider)
+        case leaving(NameEntry, Provider, deadline: UInt64)
 
         var provider: Provider? {
             switch self {
-            case .at(let provider), .leaving(_, let provider): provider
+            case .at(let provider, _), .leaving(_, let provider, _): provider
             case .waiting: nil
             }
         }
@@ -56,6 +57,10 @@ struct SessionTables: ~Copyable {
     var published: [String: Publication] = [:]
     /// Rises each time the node comes back under the same id.
     var generation: UInt64 = 0
+    /// When open calls were last looked through, in nanoseconds of the loop's clock: no call asks for the time.
+    private var coarseTime: UInt64 = 0
+    /// Somebody will look through the open calls.
+    private var isSweeping = false
     private var controlCalls: TokenBucket
     private var cancels: TokenBucket
     private var guesses: TokenBucket
@@ -87,6 +92,8 @@ struct SessionTables: ~Copyable {
         let id: CallID
         let flags: CallFlags
         let resultKey: ActorKey?
+        /// Milliseconds for which the caller waits; all ones: for ever.
+        let remaining: UInt32
     }
 
     /// A call by name arrived.
@@ -143,7 +150,8 @@ struct SessionTables: ~Copyable {
     }
 
     private mutating func send(_ call: Request, to provider: Provider) -> Placement {
-        open.insert(.at(provider), for: call.id)
+        let deadline = call.remaining == .max ? .max : coarseTime + UInt64(call.remaining) * 1_000_000
+        open.insert(.at(provider, deadline: deadline), for: call.id)
         provider.outstanding.add(1, ordering: .relaxed)
         if let key = call.resultKey { created[key] = .at(provider) }
         // `update` looks at the entry in place: the subscript would retain what is in it.
@@ -175,7 +183,7 @@ struct SessionTables: ~Copyable {
             guard case .at(let creator) = created[key] else { return nil }
             provider = creator
         }
-        open.insert(.leaving(entry, provider), for: waiting.id)
+        open.insert(.leaving(entry, provider, deadline: waiting.deadline), for: waiting.id)
         provider.outstanding.add(1, ordering: .relaxed)
         if let key = waiting.resultKey { created[key] = .at(provider) }
         return (provider, peers[provider.node.rawValue]?.isAnnounced ?? false)
@@ -229,6 +237,35 @@ struct SessionTables: ~Copyable {
             created = created.filter { if case .at(let provider) = $0.value { provider.session !== session } else { true } }
         }
         return lost
+    }
+
+    // MARK: Calls that are never answered
+
+    /// A call is about to be noted.
+    ///
+    /// - Returns: whether the open calls have to be looked through from now on.
+    mutating func beginSweeping(now: @autoclosure () -> UInt64) -> Bool {
+        guard !isSweeping else { return false }
+        isSweeping = true
+        coarseTime = now()
+        return true
+    }
+
+    /// Takes out the calls that should have been answered long ago.
+    ///
+    /// - Parameter grace: nanoseconds for which an answer may be late.
+    /// - Returns: them, and whether others are left to be looked through.
+    mutating func sweep(now: UInt64, grace: UInt64) -> (expired: [(id: CallID, provider: Provider)], goesOn: Bool) {
+        coarseTime = now
+        var expired: [(id: CallID, provider: Provider)] = []
+        open.forEach { id, call in
+            if case .at(let provider, let deadline) = call, deadline != .max, now > deadline, now - deadline >= grace {
+                expired.append((id, provider))
+            }
+        }
+        for (id, _) in expired { close(id) }
+        isSweeping = !open.isEmpty
+        return (expired, isSweeping)
     }
 
     // MARK: Rates

@@ -17,6 +17,8 @@ final class Switchboard: Sendable {
     let isClosing = Atomic<Bool>(false)
     /// Replies and data for which nobody waited.
     let lateFrames = Atomic<UInt64>(0)
+    /// Calls that were forgotten because no answer came.
+    let expiredCalls = Atomic<UInt64>(0)
     /// Those who wait for sessions to end.
     let departures = Mutex<[Departures]>([])
 
