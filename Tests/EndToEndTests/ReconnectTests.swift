@@ -158,7 +158,7 @@ import Testing
         await hub.stop()
     }
 
-    @Test func aHubThatNoLongerLetsTheNodeInEndsItsSession() async throws {
+    @Test func aHubThatNoLongerLetsTheNodeInFailsItsCallsUntilItDoes() async throws {
         let secret = try SharedSecret(Array("correct horse battery staple".utf8))
         let other = try SharedSecret(Array("another staple, another horse".utf8))
         let hub = try await startHubToBeRestarted { $0.authenticator = secret }
@@ -172,7 +172,15 @@ import Testing
             $0.port = port
             $0.authenticator = other
         }
-        #expect(try await failure { try await node.ping() }.code == .unauthenticated)
+        let refusal = try await failure { try await node.ping() }
+        #expect(refusal.code == .unauthenticated && refusal.ran == .no)
         await next.stop()
+        let last = try await startHub {
+            $0.port = port
+            $0.authenticator = secret
+        }
+        try await eventually { node.isConnected }
+        try await node.ping()
+        await last.stop()
     }
 }

@@ -11,6 +11,9 @@ struct Backoff: Sendable {
         next = first
     }
 
+    /// The waits after somebody has refused this node: that is seldom over soon, and each attempt costs both ends a handshake.
+    static var ofRefusals: Backoff { Backoff(first: 1_000_000_000, longest: 60_000_000_000) }
+
     /// The wait before the attempt to come: between half of the step and all of it.
     mutating func delay(using generator: inout some RandomNumberGenerator) -> UInt64 {
         defer { next = min(next * 2, longest) }

@@ -74,8 +74,11 @@ final class Connector: Sendable {
         }
     }
 
+    /// Goes on until it is cancelled. Nothing that the other end says ends it: before the welcome nobody knows who the other end is, and
+    /// afterwards the hub may be another one tomorrow.
     private static func keepConnected(_ session: NodeSession, _ address: HubAddress) async {
         var backoff = Backoff()
+        var refusals = Backoff.ofRefusals
         var generator = SystemRandomNumberGenerator()
         var opened = session.loop.now
         while !Task.isCancelled {
@@ -83,31 +86,46 @@ final class Connector: Sendable {
             backoff.stood(for: session.loop.now - opened)
             guard !Task.isCancelled else { return }
             session.configuration.logger.warning("the connection to the hub was lost", ["reason": reason.message])
+            var wasRefused = false
             while !Task.isCancelled {
-                guard (try? await sleep(backoff.delay(using: &generator), on: session.loop)) != nil else { return }
+                let delay = wasRefused ? refusals.delay(using: &generator) : backoff.delay(using: &generator)
+                guard (try? await sleep(delay, on: session.loop)) != nil else { return }
                 do {
                     try await connect(session, address)
                     opened = session.loop.now
+                    refusals = .ofRefusals
                     // As loud as the loss: who read of that wants to know that it is over.
                     session.configuration.logger.warning("connected to the hub again")
                     break
                 } catch {
-                    guard mayPass(error) else {
-                        session.configuration.logger.error("the hub does not let this node in any more", ["error": "\(error)"])
-                        session.stop(error as? TelekinesisError ?? TelekinesisError(.unreachable, "\(error)", cause: error))
-                        return
+                    guard let refusal = refusal(in: error) else {
+                        wasRefused = false
+                        continue
                     }
+                    if !wasRefused {
+                        session.configuration.logger.error(
+                            "the hub does not let this node in any more; it goes on trying", ["error": "\(error)"])
+                    }
+                    wasRefused = true
+                    session.refused(refusal)
                 }
             }
         }
     }
 
-    /// Whether another attempt may succeed.
-    private static func mayPass(_ error: any Error) -> Bool {
-        switch (error as? TelekinesisError)?.code {
-        case .unauthenticated, .forbidden, .unsupported, .invalidUse, .protocolViolation, .cancelled: false
-        default: !(error is CancellationError)
+    /// Why whoever answers at the hub's address and this node do not get along; `nil` for what passes by itself: nobody answers, or the hub has no
+    /// room just now.
+    private static func refusal(in error: any Error) -> TelekinesisError? {
+        guard let error = error as? TelekinesisError else { return nil }
+        return switch error.code {
+        case .unauthenticated, .forbidden, .unsupported, .invalidUse, .protocolViolation: error
+        default: nil
         }
+    }
+
+    /// Whether another attempt to open the session for the first time may succeed soon.
+    private static func mayPass(_ error: any Error) -> Bool {
+        refusal(in: error) == nil && !(error is CancellationError) && (error as? TelekinesisError)?.code != .cancelled
     }
 
     private func explain(_ error: any Error) -> any Error {

@@ -92,6 +92,7 @@ extension NodeSession {
                 return (state.order.mustWait(call) ? .wait : .send(link), timerIsDue)
             default:
                 guard !state.isLeaving else { return (.fail(Self.isLeaving), false) }
+                if let refusal = state.refusal { return (.fail(refusal), false) }
                 guard state.pending.count < configuration.maximumCalls else { return (.fail(Self.tooManyCalls), false) }
                 entry.wasSent = false
                 let call = call.mayWait

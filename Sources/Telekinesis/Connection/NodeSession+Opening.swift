@@ -75,6 +75,7 @@ extension NodeSession {
             state.nodeID = NodeID(rawValue: welcome.node)
             state.ticket = welcome.ticket ?? state.ticket
             state.phase = .opening(link)
+            state.refusal = nil
             isDraining.store(false, ordering: .relaxed)
             return state.routes.live
         }

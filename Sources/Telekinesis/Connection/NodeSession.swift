@@ -46,6 +46,8 @@ final class NodeSession: FrameReceiver {
         /// Told when the current link has ended.
         var linkEnded: CheckedContinuation<TelekinesisError, Never>?
         var lastEnd: TelekinesisError?
+        /// Why whoever answers at the hub's address has not let this node in the last time; `nil` when it has, or when nobody answers.
+        var refusal: TelekinesisError?
 
         /// Takes out the calls that end with their link.
         mutating func takeLost() -> [(id: CallID, entry: PendingCalls.Entry)] {
@@ -229,6 +231,18 @@ final class NodeSession: FrameReceiver {
         }
         withExtendedLifetime(held) {}
         for (_, entry) in waiting { entry.completion.resume(.failure(Self.isLeaving)) }
+    }
+
+    /// Whoever answers at the hub's address does not let this node in. Calls that wait for a connection are told, and so are new ones, until it does.
+    func refused(_ reason: TelekinesisError) {
+        var reason = reason
+        reason.ran = .no
+        let (waiting, held) = state.withLock { state in
+            state.refusal = reason
+            return (state.pending.removeAll { !$0.wasSent }, state.takeHeld())
+        }
+        withExtendedLifetime(held) {}
+        for (_, entry) in waiting { entry.completion.resume(.failure(reason)) }
     }
 
     static let isLeaving = TelekinesisError(.disconnected, "there is no connection to the hub, and the node is shutting down")

@@ -1,5 +1,6 @@
 import Distributed
 import MessagePack
+import Reactor
 import TelekinesisLink
 import TelekinesisProtocol
 import Testing
@@ -20,6 +21,61 @@ import Testing
         let error = try await #require(throws: TelekinesisError.self) { try await node.ping() }
         #expect(error.code == .protocolViolation)
         #expect(hub.joins == 2)
+    }
+
+    @Test(arguments: TelekinesisError.Code.allCases)
+    func aGoodbyeBeforeTheWelcomeEndsNothingForGood(_ code: TelekinesisError.Code) async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        let node = try await Node.connect(hub)
+        // Whoever answers at that address may be a stranger.
+        hub.greetNext(with: [Handshake.bye(TelekinesisError(code, "go away"))])
+        hub.cut()
+        await clock.advance(by: 60_000_000)
+        #expect(hub.joins == 2)
+        await clock.advance(by: 2_000_000_000)
+        #expect(hub.joins == 3)
+        try await node.ping()
+        await node.close()
+    }
+
+    @Test(arguments: [TelekinesisError.Code.unauthenticated, .forbidden, .unsupported, .invalidUse, .protocolViolation])
+    func aNodeThatIsRefusedTellsItsCallersAndTriesEverLessOften(_ code: TelekinesisError.Code) async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        let node = try await Node.connect(hub)
+        let refusal = Handshake.bye(TelekinesisError(code, "go away", ran: .maybe))
+        hub.greetAll(with: [refusal])
+        hub.cut()
+        let waiting = Task { try await node.ping() }
+        await clock.advance(by: 1_000_000_000)
+        for call in [waiting, Task { try await node.ping() }] {
+            let error = await #expect(throws: TelekinesisError.self) { try await call.value }
+            #expect(error?.code == code && error?.ran == .no && error?.message == "go away")
+        }
+        await clock.advance(by: 600_000_000_000)
+        // 1, 2, 4 … 60 seconds at the most, half of that at the least.
+        #expect((12...30).contains(hub.joins))
+        hub.greetAll(with: nil)
+        await clock.advance(by: 60_000_000_000)
+        try await node.ping()
+        await node.close()
+    }
+
+    @Test(arguments: [TelekinesisError.Code.overloaded, .draining, .disconnected, .internalError])
+    func callsWaitForAHubThatHasNoRoomJustNow(_ code: TelekinesisError.Code) async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        let node = try await Node.connect(hub)
+        hub.greetAll(with: [Handshake.bye(TelekinesisError(code, "not now"))])
+        hub.cut()
+        let waiting = Task { try await node.ping() }
+        await clock.advance(by: 10_000_000_000)
+        #expect(hub.joins > 4)
+        hub.greetAll(with: nil)
+        await clock.advance(by: 10_000_000_000)
+        _ = try await waiting.value
+        await node.close()
     }
 
     @Test func resultsThatNobodyTakesAreBounded() async throws {

@@ -14,6 +14,7 @@ final class ScriptedHub: HubEndpoint {
         var joins = 0
         /// What is said in answer to a hello in place of the handshake.
         var greeting: [[UInt8]]?
+        var isGreetingForAll = false
         /// What nodes are let in with.
         var welcome = Welcome(
             node: NodeID(rawValue: 5), principal: .anonymous, ticket: nil, epoch: 1, proof: [], pingInterval: 15, maximumCalls: 100)
@@ -38,6 +39,14 @@ final class ScriptedHub: HubEndpoint {
 
     /// The next node that comes hears these frames in place of an answer to its hello.
     func greetNext(with frames: [[UInt8]]) { state.withLock { $0.greeting = frames } }
+
+    /// All nodes hear these frames from now on; `nil`: they are let in again.
+    func greetAll(with frames: [[UInt8]]?) {
+        state.withLock { state in
+            state.greeting = frames
+            state.isGreetingForAll = frames != nil
+        }
+    }
 
     /// Nodes are let in with this from now on.
     func welcome(_ change: (inout Welcome) -> Void) { state.withLock { change(&$0.welcome) } }
@@ -98,7 +107,10 @@ final class ScriptedHub: HubEndpoint {
 
     fileprivate func heard(_ frame: Frame) -> [[UInt8]]? {
         state.withLock { state in
-            if frame.type == .hello, let greeting = state.greeting.take() { return greeting }
+            if frame.type == .hello, let greeting = state.greeting {
+                if !state.isGreetingForAll { state.greeting = nil }
+                return greeting
+            }
             state.heard.append([UInt8](frame.bytes))
             return nil
         }
