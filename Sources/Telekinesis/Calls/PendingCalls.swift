@@ -45,6 +45,8 @@ struct PendingCalls: ~Copyable {
     private var entries = IntegerTable<Entry>()
     /// No entry is due before this time.
     private(set) var nextDeadline = UInt64.max
+    /// Bytes of all results that have come in part.
+    private(set) var partialBytes = 0
 
     /// How many calls await an answer.
     var count: Int { entries.count }
@@ -60,7 +62,11 @@ struct PendingCalls: ~Copyable {
     }
 
     /// A call ends. `nil` when it has ended already.
-    mutating func finish(_ id: CallID) -> Entry? { entries.remove(id) }
+    mutating func finish(_ id: CallID) -> Entry? {
+        guard let entry = entries.remove(id) else { return nil }
+        partialBytes -= entry.incoming?.transfer.bytes.count ?? 0
+        return entry
+    }
 
     /// Changes a call that still awaits its answer.
     mutating func update<Result>(_ id: CallID, _ body: (inout Entry) throws(TelekinesisError) -> Result) throws(TelekinesisError) -> Result?
@@ -91,7 +97,43 @@ struct PendingCalls: ~Copyable {
     mutating func removeAll(where condition: (borrowing Entry) -> Bool) -> [(id: CallID, entry: Entry)] {
         var ids: [CallID] = []
         entries.forEach { if condition($1) { ids.append($0) } }
-        return ids.compactMap { id in entries.remove(id).map { (id, $0) } }
+        return ids.compactMap { id in finish(id).map { (id, $0) } }
+    }
+
+    // MARK: Results that come in parts
+
+    /// The first part of a result came. Ignored when nobody waits for it there.
+    ///
+    /// - Parameter limit: most bytes of all results that have come in part.
+    /// - Throws: `overloaded` when this one does not fit any more.
+    mutating func begin(_ result: IncomingResult, of id: CallID, limit: Int) throws(TelekinesisError) {
+        guard entries.update(id, { $0.admits(result.source, result.flags) && $0.incoming == nil }) == true else { return }
+        try checkRoom(for: result.transfer.bytes.count, limit)
+        partialBytes += result.transfer.bytes.count
+        _ = entries.update(id) { $0.incoming = result }
+    }
+
+    /// More of a result came.
+    ///
+    /// - Returns: how much its provider may send in addition; `nil` when nobody waits for it there.
+    /// - Throws: `overloaded` when it does not fit any more, and what is wrong with the part itself.
+    mutating func append(
+        _ part: UnsafeRawBufferPointer, to id: CallID, from source: NodeID, limit: Int
+    ) throws(TelekinesisError) -> UInt32? {
+        guard entries.update(id, { $0.incoming?.source == source }) == true else { return nil }
+        try checkRoom(for: part.count, limit)
+        let granted = try entries.update(id) { (entry) throws(TelekinesisError) in try entry.incoming?.transfer.append(part) }
+        partialBytes += part.count
+        return granted ?? nil
+    }
+
+    private func checkRoom(for size: Int, _ limit: Int) throws(TelekinesisError) {
+        guard partialBytes + size <= limit else {
+            throw TelekinesisError(
+                .overloaded,
+                "the large results that this node is receiving take more than \(limit) bytes (`maximumPartialResultBytes`): await some first",
+                ran: .yes)
+        }
     }
 }
 

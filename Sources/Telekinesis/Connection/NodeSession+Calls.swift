@@ -277,11 +277,13 @@ extension NodeSession {
         let (body, received) = try references(in: frame, flags)
         if flags.contains(.more) {
             let transfer = IncomingTransfer([UInt8](body), limit: configuration.maximumValue)
-            _ = try state.withLock { (state) throws(TelekinesisError) in
-                try state.pending.update(id) { entry in
-                    guard entry.admits(source, flags) else { return }
-                    entry.incoming = .init(transfer: transfer, flags: flags, source: source, received: received)
+            let result = PendingCalls.IncomingResult(transfer: transfer, flags: flags, source: source, received: received)
+            do throws(TelekinesisError) {
+                try state.withLock { (state) throws(TelekinesisError) in
+                    try state.pending.begin(result, of: id, limit: partialResultLimit)
                 }
+            } catch {
+                giveUp(id, error, at: source, on: link)
             }
             return
         }
@@ -300,11 +302,7 @@ extension NodeSession {
         let source = frame.peer
         let next = state.withLock { state -> Next in
             do throws(TelekinesisError) {
-                let granted = try state.pending.update(id) { (entry) throws(TelekinesisError) -> UInt32? in
-                    guard entry.incoming?.source == source else { return nil }
-                    return try entry.incoming?.transfer.append(part)
-                }
-                guard let granted = granted ?? nil else { return .ignore }
+                guard let granted = try state.pending.append(part, to: id, from: source, limit: partialResultLimit) else { return .ignore }
                 guard isLast else { return .wait(granted) }
                 guard let entry = state.pending.finish(id), let result = entry.incoming else { return .ignore }
                 return .done(entry, result)
@@ -321,10 +319,18 @@ extension NodeSession {
                 Reply(body: result.transfer.bytes, flags: result.flags, source: source, references: result.received), to: entry, id)
         case .fail(var error):
             error.ran = .yes
-            finish(id, error)
-            link.send(FrameWriter.frame(.cancel, peer: source, call: id))
+            giveUp(id, error, at: source, on: link)
             if error.code == .protocolViolation { throw error }
         }
+    }
+
+    /// Most bytes of results that have come in part; one of the largest size fits in any case.
+    private var partialResultLimit: Int { max(configuration.maximumPartialResultBytes, configuration.maximumValue) }
+
+    /// The rest of a result is not wanted.
+    private func giveUp(_ id: CallID, _ error: TelekinesisError, at source: NodeID, on link: any FrameLink) {
+        finish(id, error)
+        link.send(FrameWriter.frame(.cancel, peer: source, call: id))
     }
 
     /// Sends a call once more whose provider has moved, to whoever serves the name now.

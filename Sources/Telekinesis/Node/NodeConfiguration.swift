@@ -14,6 +14,9 @@ public struct NodeConfiguration: Sendable {
     public var maximumPartialBytes = 64 * 1024 * 1024
     /// Those of them that one other node may have under way; one value of ``maximumValue`` in any case.
     public var maximumPartialBytesPerCaller = 32 * 1024 * 1024
+    /// The bytes of large results that may be under way to this node at once, not yet whole; one value of ``maximumValue`` in any case. A call whose
+    /// result does not fit any more fails with `overloaded`.
+    public var maximumPartialResultBytes = 64 * 1024 * 1024
     /// Calls of this node that may await their answers at once.
     public var maximumCalls = 10_000
     /// Calls from others that may wait or run here at once.

@@ -114,4 +114,6 @@ import Testing
 
 distributed actor Simple {
     init(on node: Node) { actorSystem = node }
+
+    distributed func answer() -> Int { 42 }
 }
