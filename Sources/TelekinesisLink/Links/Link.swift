@@ -35,6 +35,8 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
     /// Bytes received before the session was open; touched by the transport's loop only.
     private let unauthenticatedBytes = Atomic<Int>(0)
     private let isOpen = Atomic<Bool>(false)
+    /// This end has said goodbye: what still arrives is handed to nobody.
+    private let isClosing = Atomic<Bool>(false)
 
     /// A session over a transport that is connected. The transport's events must be given to this object.
     ///
@@ -150,8 +152,10 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
 
     // MARK: Receiving
 
-    /// A batch arrived.
+    /// A batch arrived. The first frame that breaks the rules ends the link, and with it all that comes behind, in this batch or in later ones: the
+    /// connection may stay open for a while, until the goodbye has left.
     public func received(_ message: UnsafeRawBufferPointer) {
+        guard !isClosing.load(ordering: .relaxed) else { return }
         lastHeard.store(transport.loop.now, ordering: .relaxed)
         do throws(TelekinesisError) {
             if !isOpen.load(ordering: .relaxed) { try admitStranger(message.count) }
@@ -161,7 +165,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
                 throw TelekinesisError(.protocolViolation, "frame \(number) was expected, \(head.first) came")
             }
             var rest = UnsafeRawBufferPointer(rebasing: message[Batch.headSize...])
-            while !rest.isEmpty {
+            while !rest.isEmpty, !isClosing.load(ordering: .relaxed) {
                 let frame = try Frame(checking: rest)
                 number += 1
                 switch frame.type {
@@ -205,6 +209,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
             return true
         }
         guard first else { return }
+        isClosing.store(true, ordering: .relaxed)
         // A peer that does not read must not keep the connection open.
         let grace = transport.loop.schedule(after: Int64(limits.closing)) { [transport] in
             transport.close(code: reason.closeCode, reason: reason.message)
@@ -266,6 +271,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
 
     /// Ends a link whose peer does not answer: there is no use in waiting for a goodbye to leave.
     private func abort(_ reason: TelekinesisError) {
+        isClosing.store(true, ordering: .relaxed)
         state.withLock { $0.closing = $0.closing ?? reason }
         transport.close(code: reason.closeCode, reason: reason.message)
     }

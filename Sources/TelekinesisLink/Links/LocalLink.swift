@@ -50,6 +50,8 @@ public final class LocalLink: FrameLink {
                     let frame = try Frame(checking: rest)
                     try receiver.received(frame, on: other)
                     rest = UnsafeRawBufferPointer(rebasing: rest[frame.bytes.count...])
+                    // The receiver may have closed the link: what is behind that is handed to nobody.
+                    if !rest.isEmpty, other.hasEnded { break }
                 }
             } catch {
                 other.close(error)
@@ -57,6 +59,8 @@ public final class LocalLink: FrameLink {
         }
         return .queued
     }
+
+    private var hasEnded: Bool { state.withLock { $0.receiver == nil } }
 
     /// Ends both ends.
     public func close(_ reason: TelekinesisError) {
