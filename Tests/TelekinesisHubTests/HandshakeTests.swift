@@ -138,7 +138,8 @@ import Testing
         let answer = try node.ask(HubService.renewTicket, Int?.none, for: TicketAnswer.self)
         now.seconds += TicketOffice.lifetime - 1
         #expect(try arrival(with: first).id != node.id)
-        #expect(try arrival(with: #require(answer.ticket)).id == node.id)
+        #expect(answer.ticket != nil)
+        #expect(try arrival(with: answer.ticket).id == node.id)
     }
 
     @Test func forgedExpiredAndForeignTicketsAreWorthNothing() throws {

@@ -28,6 +28,11 @@ public struct HubLimits: Sendable {
     public var cancels = Rate(perSecond: 10_000, burst: 20_000)
     /// Calls of one session to objects, routes and nodes that do not exist.
     public var guesses = Rate(perSecond: 1_000, burst: 20_000)
+    /// Failed authentications by nodes of one address; who fails more often is refused for a while without being heard, unless it has a ticket. Nodes behind a
+    /// proxy on another machine have one address together: allow them more.
+    public var failedAuthentications = Rate(perSecond: 0.2, burst: 20)
+    /// Addresses whose failed authentications are remembered.
+    public var failedAddresses = 20_000
     /// The limits of each connection.
     public var link = LinkLimits()
 

@@ -1,3 +1,4 @@
+internal import Reactor
 internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
@@ -33,19 +34,29 @@ extension HubSession {
             } else if let access = board.authenticator as? OpenAccess {
                 try welcome(access.authenticate(proof, for: challenge), hello, on: link)
             } else {
-                authenticate(proof, challenge, hello, on: link)
+                try authenticate(proof, challenge, hello, on: link)
             }
         }
     }
 
     /// Asks the authenticator, as a task on the loop: one that computes for long loses the loop, as any job, and waits for no other executor.
-    private func authenticate(_ proof: [UInt8], _ challenge: Challenge, _ hello: NodeHello, on link: any FrameLink) {
-        let task = Task.detached(executorPreference: loop) { [board] in
+    private func authenticate(
+        _ proof: [UInt8], _ challenge: Challenge, _ hello: NodeHello, on link: any FrameLink
+    ) throws(TelekinesisError) {
+        let address = PeerAddress(link.remoteDescription)
+        if let address, !board.mayAuthenticate(address, hello.ticket, now: loop.now) {
+            throw TelekinesisError(
+                .overloaded, "too many nodes at this address have failed to authenticate: try again in a minute", ran: .no)
+        }
+        let task = Task.detached(executorPreference: loop) { [board, loop] in
             do {
                 let authenticated = try await board.authenticator.authenticate(proof, for: challenge)
                 try self.welcome(authenticated, hello, on: link)
             } catch {
                 let refusal = error as? TelekinesisError ?? TelekinesisError(.unauthenticated, "authentication failed")
+                if let address, refusal.code == .unauthenticated {
+                    board.failedAttempts.withLock { $0.note(address, now: loop.now) }
+                }
                 board.logger.info("a node was not let in", ["from": link.remoteDescription, "reason": refusal.message])
                 self.finish(refusal)
                 link.close(refusal)
@@ -100,6 +111,11 @@ extension HubSession {
 }
 
 extension Switchboard {
+    /// Whether a node may show who it is. One with a ticket has done so before: strangers at its address cannot lock it out.
+    func mayAuthenticate(_ address: PeerAddress, _ ticket: [UInt8]?, now: UInt64) -> Bool {
+        failedAttempts.withLock { $0.mayTry(address, now: now) } || ticket.flatMap { tickets?.isGenuine($0) } == true
+    }
+
     /// The id that a node gets: the one of its ticket where that is good and newer than what is here, else a fresh one.
     func place(_ ticket: [UInt8]?, _ principal: Principal) -> (NodeID, generation: UInt64) {
         guard let ticket, let tickets, let (node, generation) = tickets.check(ticket, principal) else { return (.random(), 1) }

@@ -13,6 +13,8 @@ final class Switchboard: Sendable {
     let authenticator: any Authenticator
     let tickets: TicketOffice?
     let directory = Mutex(Directory())
+    /// Who has failed to show who he is.
+    let failedAttempts: Mutex<FailedAttempts>
     /// Nobody is taken in any more.
     let isClosing = Atomic<Bool>(false)
     /// Replies and data for which nobody waited.
@@ -24,6 +26,7 @@ final class Switchboard: Sendable {
 
     init(limits: HubLimits, logger: LogHandler, authenticator: any Authenticator, tickets: TicketOffice?) {
         self.limits = limits
+        failedAttempts = Mutex(FailedAttempts(limits.failedAuthentications, limit: max(1, limits.failedAddresses / 2)))
         self.logger = logger
         self.authenticator = authenticator
         self.tickets = tickets

@@ -42,6 +42,14 @@ struct TicketOffice: Sendable {
 
     /// Whose ticket it is; `nil` for one that is forged, expired, or another principal's.
     func check(_ ticket: [UInt8], _ principal: Principal) -> (NodeID, generation: UInt64)? {
+        guard let ticket = read(ticket), ticket.principal == Array(principal.name.utf8) else { return nil }
+        return (ticket.node, ticket.generation)
+    }
+
+    /// Whether a ticket is good, whosesoever it is.
+    func isGenuine(_ ticket: [UInt8]) -> Bool { read(ticket) != nil }
+
+    private func read(_ ticket: [UInt8]) -> (node: NodeID, generation: UInt64, principal: [UInt8])? {
         let size = ticket.count - MessageAuthentication.codeSize
         guard size >= Self.fixedSize, ticket[0] == 1, size == Self.fixedSize + Int(ticket[25]),
             let code = try? MessageAuthentication.code(of: [UInt8](ticket[..<size]), key: key),
@@ -51,7 +59,7 @@ struct TicketOffice: Sendable {
             let word = { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0, as: UInt64.self)) }
             return (word(1), word(9), word(17))
         }
-        guard now() < expiry, node != 0, generation < .max, Array(principal.name.utf8) == [UInt8](ticket[26..<size]) else { return nil }
-        return (NodeID(rawValue: node), generation)
+        guard now() < expiry, node != 0, generation < .max else { return nil }
+        return (NodeID(rawValue: node), generation, [UInt8](ticket[Self.fixedSize..<size]))
     }
 }

@@ -18,6 +18,43 @@ extension Switchboard {
     }
 }
 
+extension Hub {
+    /// A node that comes from an address, and shows a credential.
+    func stranger(from address: String, ticket: [UInt8]? = nil, _ credential: SharedSecret) throws -> SimulatedNode {
+        let session = HubSession(board, loop: eventLoops.next(), isLocal: false)
+        let (near, far) = LocalLink.pair()
+        let node = SimulatedNode(near)
+        near.start(node)
+        try board.arrive(session)
+        far.start(RemoteEnd(session, far, address))
+        try node.shakeHands(ticket, [credential])
+        return node
+    }
+}
+
+/// A link within the process that says it comes from elsewhere.
+private final class RemoteEnd: FrameLink, FrameReceiver {
+    let remoteDescription: String
+    private let session: HubSession
+    private let link: LocalLink
+
+    init(_ session: HubSession, _ link: LocalLink, _ address: String) {
+        self.session = session
+        self.link = link
+        remoteDescription = address
+    }
+
+    func send(
+        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int
+    ) -> SendOutcome { link.send(frames, tail: tail, count: count, lane: lane, patch: patch, limit: limit) }
+
+    func close(_ reason: TelekinesisError) { link.close(reason) }
+
+    func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) { try session.received(frame, on: self) }
+
+    func ended(_ link: any FrameLink, _ reason: TelekinesisError) { session.ended(self, reason) }
+}
+
 extension SimulatedNode {
     /// Waits until the hub has decided: authentication may take its time on another thread.
     func welcomed() async throws {
