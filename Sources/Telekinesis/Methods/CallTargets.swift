@@ -13,6 +13,8 @@ package final class CallTarget: Sendable {
     package let wireName: String
     /// As one would write it: `increment(by: Int) -> Int`.
     package let signature: String
+    /// The type or protocol that it was called through, without its module.
+    package let typeName: String
     /// The mangled name that the compiler gave.
     fileprivate let identifier: [UInt8]
 
@@ -21,6 +23,9 @@ package final class CallTarget: Sendable {
         selector = Selector(wireName: wireName)
         signature = thunk.signature
         signatureHash = thunk.signatureHash
+        // The stub of a protocol has the protocol's name behind a dollar sign.
+        let owner = DemangledText.components(thunk.owner, separator: ".").last ?? thunk.owner
+        typeName = owner.hasPrefix("$") ? String(owner.dropFirst()) : String(owner)
         self.identifier = identifier
     }
 

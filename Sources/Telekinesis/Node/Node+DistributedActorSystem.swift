@@ -102,17 +102,17 @@ extension Node: DistributedActorSystem {
         let destination = id.target
         if let object = try localActor(id) {
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
-            return try await LocalCall.invoke(object, frame, invocation.references, on: self)
+            return try method.explained(await LocalCall.invoke(object, frame, invocation.references, on: self), of: id)
         }
         do {
             if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
             guard session.interceptors.isEmpty else {
-                return try destination.explained(
-                    await intercepted(frame, method, to: id, flags: invocation.flags, references: invocation.references))
+                let reply = try await intercepted(frame, method, to: id, flags: invocation.flags, references: invocation.references)
+                return try method.explained(destination.explained(reply), of: id)
             }
             let reply = try await session.call(frame, to: destination, flags: invocation.flags, references: invocation.references)
-            return try destination.explained(reply)
+            return try method.explained(destination.explained(reply), of: id)
         } catch var error as TelekinesisError {
             if error.code == .deadlineExceeded { error.message = "\(method.signature) of \(id): \(error.message)" }
             throw error
