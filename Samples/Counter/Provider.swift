@@ -10,7 +10,8 @@ distributed actor Counter: CounterService {
     }
 
     distributed func increment(by amount: Int) -> Int {
-        count += amount
+        // Wraps: what comes from callers must not be able to end the provider.
+        count &+= amount
         return count
     }
 }

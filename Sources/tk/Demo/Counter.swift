@@ -11,7 +11,8 @@ distributed actor Counter {
 
     /// Adds `amount` and returns the new value.
     distributed func increment(by amount: Int = 1) -> Int {
-        count += amount
+        // Wraps: what comes from callers must not be able to end the provider.
+        count &+= amount
         return count
     }
 
