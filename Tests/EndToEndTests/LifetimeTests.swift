@@ -133,6 +133,45 @@ import Testing
         await stage.hub.stop()
     }
 
+    @Test func aNodeServesUntilItsLastNameIsWithdrawn() async throws {
+        let hub = try await startHub()
+        weak var forgotten: Node?
+        do {
+            let node = try await hub.connect()
+            forgotten = node
+            // Nothing in it needs the node.
+            try await node.publish(function: "demo/one") { 1 }
+            try await node.publish(alias: "demo/uno", of: "demo/one")
+        }
+        let caller = try await hub.connect()
+        let one: RemoteFunction<() -> Int> = try await caller.function("demo/uno")
+        for _ in 0..<10 { #expect(try await one() == 1) }
+        try await forgotten?.withdraw("demo/one")
+        #expect(try await one() == 1)
+        try await forgotten?.withdraw("demo/uno")
+        try await eventually(within: .seconds(2)) { forgotten == nil && hub.statistics.sessions == 1 }
+        // Nothing holds one that only calls.
+        do { forgotten = try await hub.connect() }
+        try await eventually(within: .seconds(2)) { forgotten == nil && hub.statistics.sessions == 1 }
+        await hub.stop()
+    }
+
+    @Test func aNodeThatServesEndsWhenItIsShutDown() async throws {
+        let hub = try await startHub()
+        weak var forgotten: Node?
+        do {
+            let node = try await hub.connect()
+            forgotten = node
+            try await node.publish(Counter(on: node), as: "demo/counter")
+        }
+        let caller = try await hub.connect()
+        let counter = try await caller.resolve("demo/counter", as: Counter.self)
+        #expect(try await counter.increment(by: 1) == 1)
+        await forgotten?.shutdown()
+        try await eventually(within: .seconds(2)) { forgotten == nil && hub.statistics.sessions == 1 }
+        await hub.stop()
+    }
+
     @Test func aClosedNodeHoldsNothing() async throws {
         let hub = try await startHub()
         let watch = Watch()

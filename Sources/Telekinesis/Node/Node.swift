@@ -13,6 +13,9 @@ public typealias DefaultDistributedActorSystem = Node
 ///
 /// A node keeps one connection to a hub, opens it again when it is lost, and publishes again what it had published. It is the
 /// `DistributedActorSystem` of the actors that are made on it.
+///
+/// **How long it lives.** A node that only calls ends when nobody holds it any more, and its actors hold it. One that has published something goes on
+/// serving, whether the program holds it or not: until ``close()``, ``shutdown()`` or the end of ``run()``, or until its last name is withdrawn.
 public final class Node: Sendable {
     /// Where a node looks for the hub when nobody says anything else.
     public static let defaultAddress = "ws://localhost:3388"

@@ -5,7 +5,7 @@ public import TelekinesisProtocol
 extension Node {
     /// Publishes an object: everybody who may call the name calls this one object.
     ///
-    /// One object may have several names. It stays alive for as long as it is published.
+    /// One object may have several names. It stays alive for as long as it is published, and so does the node: see ``Node``.
     ///
     /// - Parameters:
     ///   - object: a distributed actor made on this node.
@@ -66,11 +66,12 @@ extension Node {
         guard let original = session.publications.find(try ServiceName(published)) else {
             throw TelekinesisError(.invalidUse, "this node has published nothing as “\(published)”")
         }
-        try await announce(Publication(name: ServiceName(name), key: original.key, kind: original.kind, sharing: original.sharing))
+        try await announce(
+            Publication(name: ServiceName(name), key: original.key, kind: original.kind, sharing: original.sharing, on: self))
     }
 
     private func publish(_ callee: Callee, key: ActorKey, kind: ServiceKind, as name: String, _ sharing: Sharing) async throws {
-        let publication = Publication(name: try ServiceName(name), key: key, kind: kind, sharing: sharing)
+        let publication = Publication(name: try ServiceName(name), key: key, kind: kind, sharing: sharing, on: self)
         session.incoming.registry.publish(callee, as: key)
         do {
             try await announce(publication)

@@ -7,8 +7,11 @@ final class Publication: Sendable {
     let key: ActorKey
     let kind: ServiceKind
     let sharing: Sharing
+    /// Serves for as long as it has published something, whether or not that needs it, and whether or not the program still holds it.
+    private let node: Node
 
-    init(name: ServiceName, key: ActorKey, kind: ServiceKind, sharing: Sharing) {
+    init(name: ServiceName, key: ActorKey, kind: ServiceKind, sharing: Sharing, on node: Node) {
+        self.node = node
         self.name = name
         self.key = key
         self.kind = kind
@@ -43,7 +46,14 @@ final class Publications: Sendable {
 
     func remove(_ name: ServiceName) -> Publication? { byName.withLock { $0.removeValue(forKey: name) } }
 
-    func removeAll() { byName.withLock { $0 = [:] } }
+    func removeAll() {
+        let old = byName.withLock { byName in
+            defer { byName = [:] }
+            return byName
+        }
+        // Whatever ends with them ends outside of the lock.
+        withExtendedLifetime(old) {}
+    }
 
     func find(_ name: ServiceName) -> Publication? { byName.withLock { $0[name] } }
 
