@@ -107,15 +107,15 @@ extension NodeSession {
     private func renewTicket(every seconds: Double, on link: any FrameLink) {
         // Once a minute at most, whatever the hub says, and be it no number.
         let pause = Int64((seconds > 60 ? min(seconds, 1e9) : 60) * 1e9)
-        let timer = loop.schedule(after: pause) { [weak self] in
-            guard let self else { return }
-            control(HubService.renewTicket, Int?.none, on: link) { [weak self] result in
-                guard let self, case .success(let reply) = result, result.failure == nil,
+        // Not weakly, which would make every retain of the session slower (decision 007); the end of the link or of the node cancels the timer.
+        let timer = loop.schedule(after: pause) {
+            self.control(HubService.renewTicket, Int?.none, on: link) { result in
+                guard case .success(let reply) = result, result.failure == nil,
                     let answer = try? MessagePackDecoder().decode(TicketAnswer.self, from: [UInt8](reply.body.dropFirst()))
                 else { return }
-                state.withLock { $0.ticket = answer.ticket ?? $0.ticket }
+                self.state.withLock { $0.ticket = answer.ticket ?? $0.ticket }
             }
-            renewTicket(every: seconds, on: link)
+            self.renewTicket(every: seconds, on: link)
         }
         let isCurrent = state.withLock { state in
             guard state.phase.link === link else { return false }

@@ -13,7 +13,14 @@ extension HubSession {
 
     /// Looks through the open calls in a while.
     func sweepLater() {
-        _ = loop.schedule(after: Int64(Self.sweepInterval)) { [weak self] in self?.sweep() }
+        // Not weakly, which would make every retain of the session slower (decision 007); its end cancels the timer.
+        let timer = loop.schedule(after: Int64(Self.sweepInterval)) { self.sweep() }
+        let isNeeded = tables.withLock { tables in
+            guard !tables.hasEnded else { return false }
+            tables.sweepTimer = timer
+            return true
+        }
+        if !isNeeded { timer.cancel() }
     }
 
     private func sweep() {

@@ -77,9 +77,11 @@ extension HubSession {
             }
             return Remains(
                 peers: tables.peers.removeAll().map(\.value), calls: tables.open.removeAll().map { ($0.key, $0.value) },
-                routes: tables.routes.removeAll().map(\.value), providers: tables.published.values.map(\.provider))
+                routes: tables.routes.removeAll().map(\.value), providers: tables.published.values.map(\.provider),
+                sweepTimer: tables.sweepTimer.take())
         }
         guard let remains else { return }
+        remains.sweepTimer?.cancel()
         setNode(.hub)
         authentication.withLock { $0.take() }?.cancel()
         board.leave(self, node: node)
@@ -103,6 +105,7 @@ extension HubSession {
         let calls: [(CallID, SessionTables.OpenCall)]
         let routes: [NameEntry]
         let providers: [Provider]
+        let sweepTimer: Timer?
     }
 
     /// Tells those that knew this node, a thousand at a time: a popular node's end delays nobody.

@@ -1,3 +1,4 @@
+internal import Reactor
 internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
@@ -61,6 +62,8 @@ struct SessionTables: ~Copyable {
     private var coarseTime: UInt64 = 0
     /// Somebody will look through the open calls.
     private var isSweeping = false
+    /// When that is.
+    var sweepTimer: Timer?
     private var controlCalls: TokenBucket
     private var cancels: TokenBucket
     private var guesses: TokenBucket
