@@ -10,18 +10,11 @@ struct Baggage: Sendable {
 
     var isEmpty: Bool { trace == nil && headers.isEmpty && observer == nil }
 
-    static let maximumHeaders = 64
-    static let maximumHeaderBytes = 8 * 1024
-
     /// The baggage as it travels: a MessagePack map.
     ///
-    /// - Throws: `tooLarge` for too many headers.
+    /// - Throws: what ``HeaderRules`` says of the headers.
     func metadata(on home: NodeHome) throws(TelekinesisError) -> [UInt8] {
-        let size = headers.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
-        guard headers.count <= Self.maximumHeaders, size <= Self.maximumHeaderBytes else {
-            throw TelekinesisError(
-                .tooLarge, "a call has at most \(Self.maximumHeaders) headers of \(Self.maximumHeaderBytes) bytes altogether", ran: .no)
-        }
+        try HeaderRules.check(headers)
         let keys = observer?.keys(on: home)
         let travelling = CallMetadata(
             trace: trace?.child.description, headers: headers.isEmpty ? nil : headers, report: keys?.report.map(CallMetadata.Key.init),
@@ -72,18 +65,25 @@ struct CallMetadata: Codable, Sendable {
         self.ask = ask
     }
 
-    /// Reads what came with a call.
+    private static let maximumBytes = 16 * 1024
+
+    /// Reads what came with a call, from whatever implementation: nothing that breaks the rules gets to a method or an interceptor.
     ///
-    /// - Throws: `badArguments` when it cannot be read, `tooLarge` when there is too much of it.
+    /// - Throws: `badArguments` when it cannot be read or is not as it should be, `tooLarge` when there is too much of it.
     init(parsing body: [UInt8], _ range: Range<Int>) throws(TelekinesisError) {
-        guard range.count <= 2 * Baggage.maximumHeaderBytes else {
-            throw TelekinesisError(.tooLarge, "the metadata of a call has at most \(2 * Baggage.maximumHeaderBytes) bytes", ran: .no)
+        guard range.count <= Self.maximumBytes else {
+            throw TelekinesisError(.tooLarge, "the metadata of a call has at most \(Self.maximumBytes) bytes", ran: .no)
         }
         do {
             var reader = MessagePackReader(body, in: range)
             self = try MessagePackDecoder().decode(CallMetadata.self, from: &reader)
         } catch {
             throw TelekinesisError(.badArguments, "the metadata of the call cannot be read: \(error)", ran: .no, cause: error)
+        }
+        if let headers { try HeaderRules.check(headers) }
+        if let trace, TraceContext(traceparent: trace) == nil {
+            throw TelekinesisError(
+                .badArguments, "the trace of the call is no traceparent of W3C Trace Context: 00-<32 hex digits>-<16>-<2>", ran: .no)
         }
     }
 }

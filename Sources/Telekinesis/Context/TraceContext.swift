@@ -82,7 +82,8 @@ public nonisolated(nonsending) func withTrace<Result>(
 /// Headers within others are added to them. They go to the methods that are called, not on to those which these call in turn.
 ///
 /// - Parameters:
-///   - headers: at most 64 with at most 8 KiB altogether, or the calls throw ``TelekinesisError`` with code `tooLarge`.
+///   - headers: at most 64 with at most 8 KiB altogether, or the calls throw ``TelekinesisError`` with code `tooLarge`. Names are tokens, as in HTTP
+///     (RFC 9110 §5.6.2), values have no control characters, or the calls throw `badArguments`.
 ///   - operation: makes the calls; runs where the caller runs.
 public nonisolated(nonsending) func withHeaders<Result>(
     _ headers: [String: String], _ operation: nonisolated(nonsending) () async throws -> Result
