@@ -6,30 +6,35 @@ internal import TelekinesisProtocol
 /// Another node that this one has to do with, from the first word of it to its end.
 final class Acquaintance: Sendable {
     let node: NodeID
-    private let known = Mutex<Principal?>(nil)
     private let hasGone = Atomic<Bool>(false)
-    /// What methods keep for its connection, by type.
-    let states = Mutex<[ObjectIdentifier: any Sendable]>([:])
+    private let present = Mutex<Caller?>(Caller())
 
     init(_ node: NodeID) { self.node = node }
 
-    /// As whom the hub has let it in; `nil` until the hub has said so, which is before its first frame.
-    var principal: Principal? {
-        get { known.withLock { $0 } }
-        set { known.withLock { $0 = newValue } }
-    }
+    /// It as a caller; `nil` when it has gone. Calls of it that still run keep that.
+    var caller: Caller? { present.withLock { $0 } }
 
     /// Whether it has gone, and with it all that this node held of it. Should it come back under the same id, that is another acquaintance.
     var isGone: Bool { hasGone.load(ordering: .acquiring) }
 
     func end() {
         hasGone.store(true, ordering: .releasing)
-        let old = states.withLock { states in
-            defer { states = [:] }
-            return states
-        }
+        let old = present.withLock { $0.take() }
         // Whatever ends with it ends outside of the lock.
         withExtendedLifetime(old) {}
+    }
+}
+
+/// What methods know of a node that calls. It lasts as long as the node's connection, or as the last of its calls.
+final class Caller: Sendable {
+    private let known = Mutex<Principal?>(nil)
+    /// What methods keep for its connection, by type.
+    let states = Mutex<[ObjectIdentifier: any Sendable]>([:])
+
+    /// As whom the hub has let it in; `nil` until the hub has said so, which is before its first frame.
+    var principal: Principal? {
+        get { known.withLock { $0 } }
+        set { known.withLock { $0 = newValue } }
     }
 }
 
@@ -52,14 +57,21 @@ extension NodeSession {
         } catch {
             throw TelekinesisError(.protocolViolation, "an introduction that cannot be read", cause: error)
         }
-        acquaintance(of: frame.peer).principal = principal
+        acquaintance(of: frame.peer).caller?.principal = principal
     }
 
+    /// The caller that a node is, if it is there.
+    func caller(_ node: NodeID) -> Caller? { acquaintances.withLock { $0[node] }?.caller }
+
     /// A node has gone.
-    func forgetAcquaintance(_ node: NodeID) { acquaintances.withLock { $0.removeValue(forKey: node) }?.end() }
+    func forgetAcquaintance(_ node: NodeID) {
+        incoming.keepCallers(node)
+        acquaintances.withLock { $0.removeValue(forKey: node) }?.end()
+    }
 
     /// The link is gone, and with it everybody.
     func forgetAcquaintances() {
+        incoming.keepCallers()
         let all = acquaintances.withLock { acquaintances in
             defer { acquaintances = [:] }
             return acquaintances.values

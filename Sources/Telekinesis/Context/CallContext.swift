@@ -35,7 +35,8 @@ public struct CallContext: Sendable {
     /// The trace that the call belongs to; calls made here belong to it too.
     public var trace: TraceContext? { scope.baggage?.value.trace }
 
-    /// A value that belongs to the calling node's connection: made at its first call, the same at all others, dropped when it goes. Each type has one.
+    /// A value that belongs to the calling node's connection: made at its first call, the same at all others, dropped when it goes and its last call
+    /// has ended. Each type has one.
     ///
     /// When nobody calls, it is made anew each time.
     ///
@@ -88,8 +89,8 @@ public struct CallContext: Sendable {
     private var reporter: (any ProgressTaker)? { incoming.map { $0.reporter } ?? scope.baggage?.value.observer }
 }
 
-extension Acquaintance {
-    /// The value of a type that belongs to this node.
+extension Caller {
+    /// The value of a type that belongs to this caller.
     func state<State: Sendable>(_ make: () throws -> State) rethrows -> State {
         let key = ObjectIdentifier(State.self)
         if let known = states.withLock({ $0[key] }) as? State { return known }

@@ -30,6 +30,8 @@ final class IncomingCall: Sendable {
         var isCancelled = false
         /// Made when the method tells something.
         var reporter: CallReporter?
+        /// Kept when the caller has gone.
+        var caller: Caller?
     }
 
     let id: ID
@@ -180,8 +182,15 @@ final class IncomingCall: Sendable {
         _ = owner.finish(self, reply: writer.takeBytes(), flags: flags, nil)
     }
 
-    /// The node that calls.
-    var caller: Acquaintance? { owner.node.session?.acquaintance(of: id.source) }
+    /// The node that calls. Who has gone is kept by its calls before the session forgets it, so one of the two knows it.
+    var caller: Caller? {
+        if let kept = control.withLock({ $0.caller }) { return kept }
+        guard let session = owner.node.session else { return nil }
+        return session.caller(id.source) ?? control.withLock { $0.caller } ?? session.acquaintance(of: id.source).caller
+    }
+
+    /// The caller is about to be forgotten.
+    func keep(_ caller: Caller) { control.withLock { $0.caller = $0.caller ?? caller } }
 
     /// What the method tells goes there.
     func reporter(_ make: () -> CallReporter) -> CallReporter {

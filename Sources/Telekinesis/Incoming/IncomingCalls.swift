@@ -418,6 +418,14 @@ final class IncomingCalls: Sendable {
         }
     }
 
+    /// A caller, or all of them, are about to be forgotten: calls of theirs that still run remember them.
+    func keepCallers(_ caller: NodeID? = nil) {
+        guard let session = node.session else { return }
+        for call in state.withLock({ $0.running.values { _, call in caller == nil || call.id.source == caller } }) {
+            if let caller = session.caller(call.id.source) { call.keep(caller) }
+        }
+    }
+
     /// A caller has gone: what it waits for is cancelled, what it made is released.
     func peerHasGone(_ peer: NodeID) {
         let calls = state.withLock { $0.running.values { _, call in call.id.source == peer } }
