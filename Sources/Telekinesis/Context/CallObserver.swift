@@ -53,9 +53,15 @@ final class CallObserver: ProgressTaker, Sendable {
         self.observe = observe
         self.answer = answer
         report = observe.map { observe in
-            Export(.function(.eraseVoid { (reports: [CallProgress]) in for report in reports { await observe(report) } }))
+            Self.export(.eraseVoid { (reports: [CallProgress]) in for report in reports { await observe(report) } })
         }
-        ask = answer.map { answer in Export(.function(.erase { (question: CallQuestion) in try await answer(question) })) }
+        ask = answer.map { answer in Self.export(.erase { (question: CallQuestion) in try await answer(question) }) }
+    }
+
+    private static func export(_ function: PublishedFunction) -> Export {
+        var function = function
+        function.isIntercepted = false
+        return Export(.function(function))
     }
 
     /// Keys under which other nodes reach it by way of a node of this process, as long as the scope lasts.
@@ -210,15 +216,18 @@ extension IncomingCall {
     /// Asks the caller something.
     func ask(_ question: CallQuestion) async throws -> String {
         guard let key = metadata?.ask?.key, let node = owner.node.node else { throw CallQuestion.nobodyAnswers }
-        let ask = RemoteFunction<(CallQuestion) -> String>(.there(ActorTarget(.object(key), .remote, node: id.source), node))
+        let ask = RemoteFunction<(CallQuestion) -> String>(.there(observer(key), node))
         return try await ask(question)
     }
+
+    /// A function of the caller that the runtime calls.
+    private func observer(_ key: ActorKey) -> ActorTarget { ActorTarget(.object(key), .remote, node: id.source, isIntercepted: false) }
 
     /// What the method tells goes there.
     var reporter: CallReporter {
         var observer: RemoteFunction<([CallProgress]) -> Void>?
         if let key = metadata?.report?.key, let node = owner.node.node {
-            observer = RemoteFunction(.there(ActorTarget(.object(key), .remote, node: id.source), node))
+            observer = RemoteFunction(.there(self.observer(key), node))
         }
         return reporter { CallReporter(observer, loop: owner.loop) }
     }

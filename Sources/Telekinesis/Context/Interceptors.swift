@@ -4,10 +4,20 @@ internal import Synchronization
 public import TelekinesisProtocol
 
 /// A call on its way through an interceptor.
+///
+/// | | ``method`` | ``target``, outgoing | ``target``, incoming |
+/// |---|---|---|---|
+/// | a method of an object | `increment(by:)` | the name it was got by, or a short hash of its key | its type, `Shop.Counter` |
+/// | a function | `call` | the same | the name it was published under first, or `(String) -> String` |
+/// | the construction of an instance | `init` | the name of the class | the type of the instances |
+/// | words, as `tk call` sends them | of outgoing calls as they were given, of incoming ones as above | the name | as above |
+///
+/// Incoming calls that name no method of what they call are refused before, so that what an interceptor sees comes from the program alone. Calls on
+/// objects of the same node, the reading of streams, and the runtime's own words (progress, questions, what a name stands for) are not seen.
 public struct InterceptedCall: Sendable {
-    /// The method, as one would write it: `increment(by:)`; `call` for a function, `init` for a class, `open` for a stream.
+    /// The method, as one would write it.
     public let method: String
-    /// What is called: of outgoing calls a name, or a short hash of an object's key; of incoming ones the type.
+    /// What is called.
     public let target: String
     /// As whom the hub has let the caller in; `nil` for calls that this node makes.
     public let principal: Principal?
@@ -54,7 +64,10 @@ extension Node {
 
     /// Has a closure see every call that this node makes. Those added first are outermost.
     ///
-    /// - Parameter interceptor: calls `next` and returns what that returns, or throws in place of the call.
+    /// What it throws in place of the construction of an instance, the calls of that instance throw, as ``TelekinesisError``.
+    ///
+    /// - Parameter interceptor: calls `next` and returns what that returns, or throws in place of the call. It may call `next` again when that has
+    ///   failed, but not for `init`.
     public func intercept(outgoing interceptor: @escaping CallInterceptor) { session.interceptors.add(interceptor) }
 }
 
@@ -89,9 +102,11 @@ extension IncomingCall {
     func intercepted(
         _ callee: Callee?, _ execute: @escaping @Sendable () async throws -> (MessagePackWriter, OutgoingReferences?)
     ) async throws -> (MessagePackWriter, OutgoingReferences?) {
+        guard let callee, let method = methodName(callee) else { return try await execute() }
         let flag = BegunFlag()
+        let caller = caller
         let call = InterceptedCall(
-            method: methodName(callee), target: callee?.typeName ?? "", principal: caller?.principal, caller: id.source,
+            method: method, target: callee.publishedName ?? callee.typeName, principal: caller?.principal, caller: id.source,
             headers: metadata?.headers ?? [:])
         do {
             let result = try await owner.interceptors.run(call) { _ in
@@ -110,15 +125,44 @@ extension IncomingCall {
         }
     }
 
-    private func methodName(_ callee: Callee?) -> String {
-        switch callee?.kind {
-        case .object(_, let table):
-            return (try? table.method(Selector(rawValue: head.selector), signatureHash: head.signature))?.wireName
-                ?? (head.selector == 0 ? "" : String(head.selector, radix: 16))
-        case .function: return "call"
-        case .factory: return "init"
-        case .stream: return "open"
-        case nil: return ""
+    /// `nil` when the call means nothing that can be called here, or one of the runtime's own functions.
+    private func methodName(_ callee: Callee) -> String? {
+        switch (action, callee.kind) {
+        case (.call, .object(_, let table)):
+            try? ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: owner.node).0.wireName
+        case (.call, .function(let function)): function.isIntercepted ? "call" : nil
+        case (.create, .factory): "init"
+        case (.call, .factory), (.call, .stream), (.create, _): nil
+        }
+    }
+}
+
+extension NodeSession {
+    /// Makes a call by way of the interceptors.
+    ///
+    /// - Parameter make: makes it, with what the interceptors have left of its headers.
+    func intercepted(_ method: String, of target: ActorTarget, _ make: @escaping @Sendable () async throws -> Reply) async throws -> Reply {
+        let headers = CallScope.current.baggage?.value.headers ?? [:]
+        let call = InterceptedCall(method: method, target: "\(ActorID(target))", principal: nil, caller: nil, headers: headers)
+        let result = try await interceptors.run(call) { call in
+            // As they are now: a header may have been taken out as well.
+            let scope = CallScope.current.with { $0.headers = call.headers }
+            return CallResult(value: .outgoing(try await scope.run { try await make() }))
+        }
+        guard case .outgoing(let reply) = result.value else {
+            throw TelekinesisError(.internalError, "an interceptor returned the result of another call", ran: .maybe)
+        }
+        return reply
+    }
+
+    /// The same for a call whose frame is there.
+    func intercepted(
+        _ frame: [UInt8], _ method: String, to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil
+    ) async throws -> Reply {
+        // Behind the construction of what it calls, which interceptors may hold up.
+        if let instance = target.lease as? RemoteInstance { try await instance.departure() }
+        return try await intercepted(method, of: target) { [self] in
+            try await call(frame, to: target, flags: flags, references: references)
         }
     }
 }

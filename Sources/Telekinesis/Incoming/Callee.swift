@@ -12,13 +12,16 @@ final class Callee: Sendable {
     }
 
     let kind: Kind
+    /// Of a function, the name that it was first published under.
+    let publishedName: String?
     /// Whether callers make instances of it.
     let isFactory: Bool
     /// Calls that wait or run here.
     let inFlight = Atomic<Int>(0)
 
-    init(_ kind: Kind) {
+    init(_ kind: Kind, as publishedName: String? = nil) {
         self.kind = kind
+        self.publishedName = publishedName
         isFactory = if case .factory = kind { true } else { false }
     }
 

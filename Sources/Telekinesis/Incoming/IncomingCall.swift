@@ -80,8 +80,10 @@ final class IncomingCall: Sendable {
         var flags: ReplyFlags = []
         var references: OutgoingReferences?
         if isCancelled {
+            let error = TelekinesisError(.cancelled, "the call was cancelled before it began")
+            failConstruction(error)
             writer = ReplyWriter.start()
-            flags = ReplyWriter.write(TelekinesisError(.cancelled, "the call was cancelled before it began"), into: &writer)
+            flags = ReplyWriter.write(error, into: &writer)
         } else {
             var scope = CallScope(deadline: deadline, isUnlimited: deadline == nil, incoming: self)
             if let trace = metadata?.trace.flatMap({ TraceContext(traceparent: $0) }) { scope.baggage = Boxed(Baggage(trace: trace)) }
@@ -93,6 +95,7 @@ final class IncomingCall: Sendable {
                 (writer, references) = try await execute(
                     on: callee, ReplyWriter.start(in: worker.takeSpare()), in: scope, worker.scratch)
             } catch {
+                failConstruction((error as? Refusal)?.error ?? error)
                 writer = ReplyWriter.start()
                 flags = ReplyWriter.write(thrown: error, into: &writer)
             }
@@ -133,14 +136,9 @@ final class IncomingCall: Sendable {
             try scope.run { try result(&writer) }
             references = scope.outgoing
         case (.create(let key), .factory(let factory)):
-            do {
-                var decoder = try ArgumentBinding.arguments(of: factory.initializer, head: head, body: body, received, on: owner.node)
-                let object = try await factory.make(&decoder)
-                owner.registry.settle(key, .success(Callee(.object(object, factory.table))))
-            } catch {
-                owner.registry.settle(key, .failure(TelekinesisError.thrown(error)))
-                throw error
-            }
+            var decoder = try ArgumentBinding.arguments(of: factory.initializer, head: head, body: body, received, on: owner.node)
+            let object = try await factory.make(&decoder)
+            owner.registry.settle(key, .success(Callee(.object(object, factory.table))))
             writer.writeNil()
         case (.call, .factory), (.call, .stream), (.call, nil), (.create, _):
             throw Refusal(.noSuchMethod, "this name stands for something else: see `tk describe`")
@@ -170,6 +168,11 @@ final class IncomingCall: Sendable {
         defer { writer = sink.writer }
         try result.write(into: &sink)
         return sink.references
+    }
+
+    /// Whoever waits for the instance that this call was to make hears why there is none.
+    private func failConstruction(_ error: any Error) {
+        if case .create(let key) = action { owner.registry.settle(key, .failure(TelekinesisError.thrown(error))) }
     }
 
     /// The object that the call waited for is there.

@@ -108,7 +108,8 @@ extension Node: DistributedActorSystem {
             if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
             guard session.interceptors.isEmpty else {
-                let reply = try await intercepted(frame, method, to: id, flags: invocation.flags, references: invocation.references)
+                let reply = try await session.intercepted(
+                    frame, method.wireName, to: destination, flags: invocation.flags, references: invocation.references)
                 return try method.explained(destination.explained(reply), of: id)
             }
             let reply = try await session.call(frame, to: destination, flags: invocation.flags, references: invocation.references)
@@ -117,26 +118,6 @@ extension Node: DistributedActorSystem {
             if error.code == .deadlineExceeded { error.message = "\(method.signature) of \(id): \(error.message)" }
             throw error
         }
-    }
-}
-
-extension Node {
-    /// Makes a call by way of the interceptors.
-    private func intercepted(
-        _ frame: [UInt8], _ method: CallTarget, to id: ActorID, flags: CallFlags, references: OutgoingReferences?
-    ) async throws -> Reply {
-        let headers = CallScope.current.baggage?.value.headers ?? [:]
-        let call = InterceptedCall(method: method.wireName, target: "\(id)", principal: nil, caller: nil, headers: headers)
-        let result = try await session.interceptors.run(call) { [session] call in
-            // As they are now: a header may have been taken out as well.
-            let scope = CallScope.current.with { $0.headers = call.headers }
-            let reply = try await scope.run { try await session.call(frame, to: id.target, flags: flags, references: references) }
-            return CallResult(value: .outgoing(reply))
-        }
-        guard case .outgoing(let reply) = result.value else {
-            throw TelekinesisError(.internalError, "an interceptor returned the result of another call", ran: .maybe)
-        }
-        return reply
     }
 }
 

@@ -50,9 +50,12 @@ final class ActorTarget: Sendable {
     let place: Place
     private let nodeBits: Atomic<UInt64>
     let lease: (any Lease)?
+    /// Whether interceptors see its calls: not those that the runtime makes itself.
+    let isIntercepted: Bool
 
-    init(_ address: Address, _ place: Place, node: NodeID = .hub, lease: (any Lease)? = nil) {
+    init(_ address: Address, _ place: Place, node: NodeID = .hub, lease: (any Lease)? = nil, isIntercepted: Bool = true) {
         self.address = address
+        self.isIntercepted = isIntercepted
         self.place = place
         self.lease = lease
         nodeBits = Atomic(node.rawValue)

@@ -46,7 +46,7 @@ extension Node {
         function name: String, _ sharing: Sharing = .shared,
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Output
     ) async throws {
-        try await publish(Callee(.function(PublishedFunction.erase(body))), key: .random(), kind: .function, as: name, sharing)
+        try await publish(Callee(.function(PublishedFunction.erase(body)), as: name), key: .random(), kind: .function, as: name, sharing)
     }
 
     /// Publishes a function without a result.
@@ -54,7 +54,8 @@ extension Node {
         function name: String, _ sharing: Sharing = .shared,
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
     ) async throws {
-        try await publish(Callee(.function(PublishedFunction.eraseVoid(body))), key: .random(), kind: .function, as: name, sharing)
+        try await publish(
+            Callee(.function(PublishedFunction.eraseVoid(body)), as: name), key: .random(), kind: .function, as: name, sharing)
     }
 
     /// Publishes, under one more name, what this node has published already: an object, a class or a function.

@@ -14,6 +14,8 @@ struct PublishedFunction: Sendable {
     let description: MethodDescription
     let body: Body
     let direct: Direct
+    /// Whether interceptors see its calls: not those that the runtime makes itself.
+    var isIntercepted = true
 
     /// Erases a function with a result. Synchronous, as all work with packs must be.
     static func erase<each Argument: Codable & Sendable, Output: Codable & Sendable>(

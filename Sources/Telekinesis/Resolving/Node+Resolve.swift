@@ -79,7 +79,11 @@ extension Node {
                 .invalidUse, "“\(name)” is \(kind.withArticle): say which of its methods is meant; `tk describe \(name)` lists them")
         }
         let frame = try CallEncoder.words(method: method, kind == .function ? words : Array(words.dropFirst()))
-        let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
+        let target = ActorTarget(.name(name), .route(route))
+        let reply =
+            session.interceptors.isEmpty
+            ? try await session.call(frame, to: target)
+            : try await session.intercepted(frame, kind == .function ? "call" : method, to: target)
         try reply.throwError()
         return [UInt8](reply.body[1...])
     }

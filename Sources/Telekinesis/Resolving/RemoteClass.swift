@@ -42,15 +42,45 @@ extension NodeSession {
         let instance = RemoteInstance(key: key, session: self)
         let target = ActorTarget(.object(key), .remote, lease: instance)
         instance.target.withLock { $0.target = target }
-        let route = boundRoute(name)
+        let className = ActorTarget(.name(name.description), .route(boundRoute(name)))
         var frame = encoder.frame(selector: ObjectService.create, signature: 0, resultKey: key)
         var flags = encoder.flags.union(.resultKey)
+        guard interceptors.isEmpty else {
+            create(instance, of: className, frame, flags, encoder.references)
+            return target
+        }
         if let baggage = CallScope.current.baggage { try load(baggage.value, on: &frame, &flags) }
-        start(
-            frame, to: ActorTarget(.name(name.description), .route(route)), flags: flags,
-            references: encoder.references
-        ) { instance.settled($0) }
+        start(frame, to: className, flags: flags, references: encoder.references) { instance.settled($0) }
         return target
+    }
+
+    /// Sends the construction by way of the interceptors; calls of the instance wait until it has left.
+    private func create(
+        _ instance: RemoteInstance, of className: ActorTarget, _ frame: [UInt8], _ flags: CallFlags, _ references: OutgoingReferences?
+    ) {
+        instance.detain()
+        let source = Mutex<NodeID?>(nil)
+        // Ends with the interceptors: what they wait for has a deadline, and fails with the session.
+        Task {
+            do {
+                let reply = try await intercepted("init", of: className) { [self] in
+                    var (frame, flags) = (frame, flags)
+                    if let baggage = CallScope.current.baggage { try load(baggage.value, on: &frame, &flags) }
+                    let reply: Reply = try await withCheckedThrowingContinuation { continuation in
+                        start(frame, to: className, flags: flags, references: references) { continuation.resume(with: $0) }
+                        instance.depart()
+                    }
+                    source.withLock { $0 = reply.source }
+                    return reply
+                }
+                instance.settled(.success(reply))
+            } catch {
+                var error = TelekinesisError.thrown(error)
+                error.ran = .no
+                instance.settled(.failure(error), at: source.withLock { $0 })
+                instance.depart()
+            }
+        }
     }
 }
 
@@ -65,6 +95,9 @@ final class RemoteInstance: Lease {
         var isForgotten = false
         /// Told when it is made, or is not.
         var waiters: [CheckedContinuation<Void, any Error>] = []
+        /// Interceptors hold the construction up; these calls wait until it has left.
+        var isDetained = false
+        var departures: [CheckedContinuation<Void, Never>] = []
     }
 
     let target = Mutex(State())
@@ -79,9 +112,40 @@ final class RemoteInstance: Lease {
     /// Why the construction failed; `nil` when it did not.
     var failure: TelekinesisError? { target.withLock { $0.failure } }
 
+    /// The construction does not leave at once.
+    func detain() { target.withLock { $0.isDetained = true } }
+
+    /// It has left, or will not.
+    func depart() {
+        let departures = target.withLock { state in
+            state.isDetained = false
+            defer { state.departures = [] }
+            return state.departures
+        }
+        for departure in departures { departure.resume() }
+    }
+
+    /// Waits until the construction has left.
+    ///
+    /// - Throws: its error, when that is known by then.
+    func departure() async throws {
+        await withCheckedContinuation { continuation in
+            let hasLeft = target.withLock { state in
+                if state.isDetained { state.departures.append(continuation) }
+                return !state.isDetained
+            }
+            if hasLeft { continuation.resume() }
+        }
+        guard var failure else { return }
+        failure.ran = .no
+        throw failure
+    }
+
     /// The construction has succeeded or failed.
-    func settled(_ result: Result<Reply, TelekinesisError>) {
-        let place: NodeID = if case .success(let reply) = result { reply.source } else { .hub }
+    ///
+    /// - Parameter known: where it is, of one that failed afterwards.
+    func settled(_ result: Result<Reply, TelekinesisError>, at known: NodeID? = nil) {
+        let place: NodeID = if case .success(let reply) = result { reply.source } else { known ?? .hub }
         let failure = result.failure
         let (proxy, hasEnded, waiters) = target.withLock { state in
             state.node = place

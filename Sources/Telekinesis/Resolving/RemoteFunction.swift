@@ -133,7 +133,11 @@ enum RemoteFunctionCore: Sendable {
             _ frame: [UInt8], _ references: OutgoingReferences?, _ target: ActorTarget, _ node: Node
         ) async throws -> Reply {
             if let references, !references.placesAreKnown { try await references.findPlaces() }
-            return try await node.session.call(frame, to: target, flags: references == nil ? [] : .references, references: references)
+            let flags: CallFlags = references == nil ? [] : .references
+            guard node.session.interceptors.isEmpty || !target.isIntercepted else {
+                return try await node.session.intercepted(frame, "call", to: target, flags: flags, references: references)
+            }
+            return try await node.session.call(frame, to: target, flags: flags, references: references)
         }
     }
 }
