@@ -21,6 +21,8 @@ public struct HubStatistics: Sendable, Equatable {
     public var peers = 0
     /// Objects created through routes and not yet confirmed.
     public var created = 0
+    /// Calls that wait to hear what becomes of names and nodes.
+    public var watches = 0
     /// Replies and data for which nobody waited, since the hub started.
     public var lateFrames: UInt64 = 0
     /// Calls by name that were forgotten because no answer had come long after their deadline, since the hub started.
@@ -49,6 +51,7 @@ extension Switchboard {
                 result.openCalls += tables.open.count
                 result.peers += tables.peers.count
                 result.created += tables.created.count
+                result.watches += tables.watches.count
             }
         }
         result.lateFrames = lateFrames.load(ordering: .relaxed)

@@ -121,7 +121,12 @@ private final class FuzzNode: FrameReceiver {
         case 2:
             guard let name = try? ServiceName(name) else { return }
             control(HubService.withdraw, WithdrawRequest(name: name), call)
-        case 3: control(HubService.unbind, UInt32(one % 8), call)
+        case 3:
+            switch two % 4 {
+            case 0: control(HubService.watch, WatchRequest(node: peer, after: UInt64(three % 2)), call)
+            case 1: control(HubService.watch, WatchRequest(prefix: "n", from: three % 2 == 0 ? nil : name), call)
+            default: control(HubService.unbind, UInt32(one % 8), call)
+            }
         case 4:
             var body = [UInt8](repeating: two, count: 16)
             body += input.take(Int(two % 8))

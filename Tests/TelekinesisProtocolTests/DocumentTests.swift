@@ -40,6 +40,13 @@ import Testing
         #expect(try Self.example("reply") == bytes, "\(Self.hexadecimal(bytes))")
     }
 
+    @Test func watchingIsAsDocumented() throws {
+        let request = try MessagePackEncoder().encode(WatchRequest(prefix: "demo/", after: 7))
+        #expect(try Self.example("watch request") == request, "\(Self.hexadecimal(request))")
+        let answer = try MessagePackEncoder().encode(WatchAnswer(number: 8, names: [WatchedName(name: "demo/a", end: .gone)]))
+        #expect(try Self.example("watch answer") == answer, "\(Self.hexadecimal(answer))")
+    }
+
     @Test func firstMessageIsAsDocumented() throws {
         let hello = NodeHello(agent: "example", nonce: [UInt8](repeating: 1, count: 16), methods: [], ticket: nil, maximumValue: nil)
         var lanes = Lanes(transportHeadroom: 0)

@@ -116,7 +116,9 @@ extension HubSession {
         guard mayCancel else {
             throw TelekinesisError(.overloaded, "more than \(Int(board.limits.cancels.perSecond)) calls cancelled a second", ran: .maybe)
         }
-        if case .waiting(let entry) = call {
+        if call == nil, stopWatching(frame.call) {
+            refuse(frame.call, TelekinesisError(.cancelled, "cancelled before anything had changed", ran: .no), on: link)
+        } else if case .waiting(let entry) = call {
             if stopWaiting(frame.call, at: entry), tables.withLock({ $0.close(frame.call) }) {
                 refuse(frame.call, TelekinesisError(.cancelled, "cancelled before anybody served the name", ran: .no), on: link)
             }

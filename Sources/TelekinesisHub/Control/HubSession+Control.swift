@@ -4,7 +4,7 @@ internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
 
-/// The hub's own methods: publish, withdraw, resolve, unbind, list, renewTicket.
+/// The hub's own methods: publish, withdraw, resolve, unbind, list, renewTicket; `HubSession+Watch` has watch.
 extension HubSession {
     func controlCall(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
         let now = loop.now
@@ -21,18 +21,20 @@ extension HubSession {
             case HubService.unbind: answer(frame.call, try unbind(request.argument()), on: link)
             case HubService.resolve: try resolve(request.argument(), frame, on: link)
             case HubService.list: answer(frame.call, board.list(try request.argument()), on: link)
+            case HubService.watch: if let now = try watch(request.argument(), frame, on: link) { answer(frame.call, now, on: link) }
             case HubService.renewTicket: answer(frame.call, renewTicket(of: node), on: link)
             case ObjectService.ping: answer(frame.call, Nothing(), on: link)
             default:
                 throw TelekinesisError(
-                    .noSuchMethod, "the hub has no such method: it has publish, withdraw, resolve, unbind, list and renewTicket", ran: .no)
+                    .noSuchMethod, "the hub has no such method: it has publish, withdraw, resolve, unbind, list, watch and renewTicket",
+                    ran: .no)
             }
         } catch {
             refuse(frame.call, error, on: link)
         }
     }
 
-    private func answer(_ call: CallID, _ value: some Encodable, on link: any FrameLink) {
+    func answer(_ call: CallID, _ value: some Encodable, on link: any FrameLink) {
         do throws(TelekinesisError) {
             let (reply, data) = try HubReply.value(value, call: call)
             noteReply(link.send(reply), on: link)
@@ -97,7 +99,7 @@ extension HubSession {
         guard let publication = tables.withLock({ $0.published.removeValue(forKey: request.name) }) else {
             throw TelekinesisError(.noSuchName, "this node does not publish “\(request.name.prefix(ServiceName.maximumLength))”", ran: .no)
         }
-        board.withdraw(publication.provider)
+        board.withdraw(publication.provider, .withdrawn)
         return Nothing()
     }
 

@@ -16,6 +16,8 @@ public struct HubLimits: Sendable {
     public var peersPerSession = 100_000
     /// Objects that one session may have created through routes and not yet confirmed.
     public var createdPerSession = 100_000
+    /// Names, prefixes and nodes that one session may watch.
+    public var watchesPerSession = 10_000
     /// Calls that may wait for a provider of one name.
     public var waitingCallsPerName = 1_000
     /// Bytes of such calls.

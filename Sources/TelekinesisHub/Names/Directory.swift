@@ -10,6 +10,8 @@ struct Directory: ~Copyable {
     private(set) var names: [String: NameEntry] = [:]
     /// Those of them that somebody serves.
     private(set) var served = ServedNames()
+    /// What has become of names, for those who watch.
+    var changes = ChangeLog()
 
     /// The entry of a name that is to be served, bound or waited for from now on.
     mutating func entry(_ name: ServiceName) -> NameEntry {
@@ -20,7 +22,12 @@ struct Directory: ~Copyable {
     }
 
     /// Somebody serves a name now, or does so no longer.
-    mutating func providersChanged(_ entry: NameEntry) {
+    ///
+    /// - Parameters:
+    ///   - hasBegun: whether all who serve it have just begun to.
+    ///   - end: how its last provider went, if it did.
+    mutating func providersChanged(_ entry: NameEntry, hasBegun: Bool = false, _ end: ServiceEnd = .gone) {
+        noteChange(of: entry, hasBegun: hasBegun, end)
         if entry.state.withLock({ $0.providers.isEmpty }) { served.remove(entry) } else { served.insert(entry) }
         sweep(entry)
     }

@@ -7,6 +7,8 @@ internal import TelekinesisProtocol
 final class NameEntry: Sendable {
     let name: ServiceName
     let state = Mutex(NameState())
+    /// The number of the change with which its present service began; 0 while nobody serves it. Written under the directory's lock.
+    let service = Atomic<UInt64>(0)
 
     init(_ name: ServiceName) { self.name = name }
 

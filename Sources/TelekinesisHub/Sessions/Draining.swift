@@ -23,6 +23,7 @@ extension Switchboard {
     /// Nodes of this process take a frame on the thread that sends it: each is asked on its session's loop, so that none can delay the end.
     func drain(grace: Duration, on loop: EventLoop) async {
         let end = loop.now + UInt64(max(0, grace.nanoseconds))
+        sendWatchersAway()
         // What waits here is sent again by its caller, to whatever hub it finds next.
         for entry in directory.withLock({ $0.names }).values {
             for call in entry.state.withLock({ $0.withWaiting { $0.removeAll() } }) {

@@ -74,17 +74,22 @@ extension HubSession {
             defer {
                 tables.created = [:]
                 tables.published = [:]
+                tables.watches = [:]
             }
             return Remains(
                 peers: tables.peers.removeAll().map(\.value), calls: tables.open.removeAll().map { ($0.key, $0.value) },
                 routes: tables.routes.removeAll().map(\.value), providers: tables.published.values.map(\.provider),
-                sweepTimer: tables.sweepTimer.take())
+                watches: tables.watches, sweepTimer: tables.sweepTimer.take())
         }
         guard let remains else { return }
         remains.sweepTimer?.cancel()
         setNode(.hub)
         authentication.withLock { $0.take() }?.cancel()
         board.leave(self, node: node)
+        for (call, watch) in remains.watches {
+            watch.timer?.cancel()
+            board.stopWaiting(call, of: self, watch.scope)
+        }
         // Names first, so that from now on calls go elsewhere.
         for provider in remains.providers { board.withdraw(provider) }
         for (id, call) in remains.calls {
@@ -105,6 +110,7 @@ extension HubSession {
         let calls: [(CallID, SessionTables.OpenCall)]
         let routes: [NameEntry]
         let providers: [Provider]
+        let watches: [CallID: Watch]
         let sweepTimer: Timer?
     }
 

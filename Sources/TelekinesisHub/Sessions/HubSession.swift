@@ -9,6 +9,8 @@ internal import TelekinesisProtocol
 /// name, `+Relay` everything that goes from node to node, `+Acquaintance` introductions and farewells.
 final class HubSession: FrameReceiver {
     let board: Switchboard
+    /// Tells this session from earlier and later ones of the same node.
+    let number: UInt64
     /// Runs this session's timers.
     let loop: EventLoop
     /// Whether the node is in the hub's own process.
@@ -23,6 +25,7 @@ final class HubSession: FrameReceiver {
 
     init(_ board: Switchboard, loop: EventLoop, isLocal: Bool) {
         self.board = board
+        number = board.sessionNumber.add(1, ordering: .relaxed).newValue
         self.loop = loop
         self.isLocal = isLocal
         var generator = SystemRandomNumberGenerator()

@@ -56,6 +56,8 @@ struct SessionTables: ~Copyable {
     var routes = IntegerTable<NameEntry>()
     var created: [ActorKey: Creation] = [:]
     var published: [String: Publication] = [:]
+    /// Calls of `watch` that wait.
+    var watches: [CallID: HubSession.Watch] = [:]
     /// Rises each time the node comes back under the same id.
     var generation: UInt64 = 0
     /// When open calls were last looked through, in nanoseconds of the loop's clock: no call asks for the time.

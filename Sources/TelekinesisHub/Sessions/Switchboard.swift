@@ -15,6 +15,8 @@ final class Switchboard: Sendable {
     let directory = Mutex(Directory())
     /// Who has failed to show who he is.
     let failedAttempts: Mutex<FailedAttempts>
+    /// The number of the session taken in last. Starts anywhere: numbers of before a restart mean nothing.
+    let sessionNumber = Atomic<UInt64>(.random(in: 1...(1 << 62)))
     /// Nobody is taken in any more.
     let isClosing = Atomic<Bool>(false)
     /// Replies and data for which nobody waited.
@@ -52,17 +54,22 @@ final class Switchboard: Sendable {
     ///
     /// - Returns: another one that had its node id.
     func admit(_ session: HubSession, as node: NodeID) -> HubSession? {
-        directory.withLock { directory in
+        defer { tellWatchers() }
+        return directory.withLock { directory in
             directory.arriving.remove(ObjectIdentity(session))
+            defer { directory.changes.nodeChanged(node) }
             return directory.sessions.insert(session, for: node.rawValue)
         }
     }
 
     /// A session has ended. Another one may have its node id by now.
     func leave(_ session: HubSession, node: NodeID) {
+        defer { tellWatchers() }
         directory.withLock { directory in
             directory.arriving.remove(ObjectIdentity(session))
-            if directory.sessions[node.rawValue] === session { directory.sessions.remove(node.rawValue) }
+            guard directory.sessions[node.rawValue] === session else { return }
+            directory.sessions.remove(node.rawValue)
+            directory.changes.nodeChanged(node)
         }
     }
 
@@ -101,22 +108,25 @@ final class Switchboard: Sendable {
     func publish(
         _ name: ServiceName, _ request: PublishRequest, by principal: Principal, now: UInt64, makeProvider: (NameEntry) -> Provider
     ) -> (provider: Provider, outcome: NameState.Publication) {
-        directory.withLock { directory in
+        defer { tellWatchers() }
+        return directory.withLock { directory in
             let entry = directory.entry(name)
             let provider = makeProvider(entry)
             let outcome = entry.state.withLock {
                 $0.publish(provider, request, by: principal, now: now) { isOpen || $0 == principal }
             }
-            directory.providersChanged(entry)
+            let isAdded = if case .added = outcome { true } else { false }
+            directory.providersChanged(entry, hasBegun: isAdded && entry.state.withLock { $0.providers.count == 1 })
             return (provider, outcome)
         }
     }
 
     /// A provider is no more.
-    func withdraw(_ provider: Provider) {
+    func withdraw(_ provider: Provider, _ end: ServiceEnd = .gone) {
+        defer { tellWatchers() }
         directory.withLock { directory in
             provider.entry.remove(provider)
-            directory.providersChanged(provider.entry)
+            directory.providersChanged(provider.entry, end)
         }
     }
 

@@ -14,7 +14,8 @@ protocol Command: SendableMetatype {
 /// The subcommands, in the order of the help.
 enum Commands {
     static let all: [any Command.Type] = [
-        HubCommand.self, DemoCommand.self, ListCommand.self, DescribeCommand.self, CallCommand.self, PingCommand.self, BenchCommand.self,
+        HubCommand.self, DemoCommand.self, ListCommand.self, DescribeCommand.self, WatchCommand.self, CallCommand.self, PingCommand.self,
+        BenchCommand.self,
         VersionCommand.self, HelpCommand.self, DemoProviderCommand.self, DemoCallerCommand.self,
     ]
 
