@@ -18,7 +18,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 }
 
 /// The files of each sample. Each is a program, and thus a target, of its own.
-let samples = ["Hello": ["Hub", "Provider", "Caller"], "Counter": ["CounterAPI", "Provider", "Caller"], "Workers": ["Worker", "Caller"]]
+let samples = [
+    "Hello": ["Hub", "Provider", "Caller"], "Counter": ["CounterAPI", "Provider", "Caller"], "Workers": ["Worker", "Caller"],
+    "Metrics": ["CallMetrics", "Provider", "Caller"],
+]
 
 /// A program of a sample: one file of its folder.
 func sample(_ name: String, _ folder: String, _ file: String, _ dependencies: [Target.Dependency] = ["Telekinesis"]) -> Target {
@@ -72,6 +75,11 @@ let package = Package(
         sample("counter-caller", "Counter", "Caller", ["CounterAPI", "Telekinesis"]),
         sample("worker", "Workers", "Worker"),
         sample("workers-caller", "Workers", "Caller"),
+        .target(
+            name: "CallMetrics", dependencies: ["Telekinesis"], path: "Samples/Metrics", exclude: others("Metrics", "CallMetrics"),
+            sources: ["CallMetrics.swift"], swiftSettings: strict),
+        sample("metrics-provider", "Metrics", "Provider", ["CallMetrics", "Telekinesis"]),
+        sample("metrics-caller", "Metrics", "Caller", ["CallMetrics", "Telekinesis"]),
 
         tests("TkTests", ["tk", "TelekinesisHub", "MessagePack"]),
         tests("ReactorTests", ["Reactor", "CSystem"]),
