@@ -21,12 +21,20 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 let samples = [
     "Hello": ["Hub", "Provider", "Caller"], "Counter": ["CounterAPI", "Provider", "Caller"], "Workers": ["Worker", "Caller"],
     "Metrics": ["CallMetrics", "Provider", "Caller"],
+    "Chat": ["ChatAPI", "Room", "Member"],
 ]
 
 /// A program of a sample: one file of its folder.
 func sample(_ name: String, _ folder: String, _ file: String, _ dependencies: [Target.Dependency] = ["Telekinesis"]) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: "Samples/\(folder)", exclude: others(folder, file), sources: ["\(file).swift"],
+        swiftSettings: strict)
+}
+
+/// What the programs of a sample share.
+func sampleAPI(_ name: String, _ folder: String) -> Target {
+    .target(
+        name: name, dependencies: ["Telekinesis"], path: "Samples/\(folder)", exclude: others(folder, name), sources: ["\(name).swift"],
         swiftSettings: strict)
 }
 
@@ -68,18 +76,17 @@ let package = Package(
         sample("hello-hub", "Hello", "Hub", ["TelekinesisHub"]),
         sample("hello-provider", "Hello", "Provider"),
         sample("hello-caller", "Hello", "Caller"),
-        .target(
-            name: "CounterAPI", dependencies: ["Telekinesis"], path: "Samples/Counter", exclude: others("Counter", "CounterAPI"),
-            sources: ["CounterAPI.swift"], swiftSettings: strict),
+        sampleAPI("CounterAPI", "Counter"),
         sample("counter-provider", "Counter", "Provider", ["CounterAPI", "Telekinesis"]),
         sample("counter-caller", "Counter", "Caller", ["CounterAPI", "Telekinesis"]),
         sample("worker", "Workers", "Worker"),
         sample("workers-caller", "Workers", "Caller"),
-        .target(
-            name: "CallMetrics", dependencies: ["Telekinesis"], path: "Samples/Metrics", exclude: others("Metrics", "CallMetrics"),
-            sources: ["CallMetrics.swift"], swiftSettings: strict),
+        sampleAPI("CallMetrics", "Metrics"),
         sample("metrics-provider", "Metrics", "Provider", ["CallMetrics", "Telekinesis"]),
         sample("metrics-caller", "Metrics", "Caller", ["CallMetrics", "Telekinesis"]),
+        sampleAPI("ChatAPI", "Chat"),
+        sample("chat-room", "Chat", "Room", ["ChatAPI", "Telekinesis"]),
+        sample("chat-member", "Chat", "Member", ["ChatAPI", "Telekinesis"]),
 
         tests("TkTests", ["tk", "TelekinesisHub", "MessagePack"]),
         tests("ReactorTests", ["Reactor", "CSystem"]),

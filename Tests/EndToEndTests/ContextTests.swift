@@ -50,6 +50,14 @@ distributed actor Clerk {
         return [try await other.trace() ?? "", headers.isEmpty ? "" : "headers", try await other.who()]
     }
 
+    /// Calls back when it has answered.
+    distributed func callLater(_ back: RemoteFunction<() -> Void>, after gate: RemoteFunction<() -> Void>) {
+        Task {
+            try await gate()
+            try await back()
+        }
+    }
+
     distributed func work(_ steps: Int) async -> String {
         let context = CallContext.current
         for step in 0..<steps {
@@ -151,6 +159,21 @@ distributed actor Clerk {
         let stage = try await Stage()
         let left = try #require(try await withDeadline(.seconds(100)) { try await stage.clerk.secondsLeft() })
         #expect((80...100).contains(left))
+        await stage.hub.stop()
+    }
+
+    @Test func whatAMethodLeavesBehindIsNotBoundByItsCallersDeadline() async throws {
+        let stage = try await Stage()
+        let gate = Gate()
+        let left = AsyncStream.makeStream(of: Duration?.self)
+        try await withDeadline(.seconds(20)) {
+            try await stage.clerk.callLater(
+                RemoteFunction { _ = left.continuation.yield(CallContext.current.timeLeft) }, after: RemoteFunction { await gate.pass() })
+        }
+        gate.open()
+        // As long as any call.
+        let time = try #require(await left.stream.first { _ in true } ?? nil)
+        #expect(time > .seconds(25))
         await stage.hub.stop()
     }
 

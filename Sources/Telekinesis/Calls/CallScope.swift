@@ -22,12 +22,18 @@ struct CallScope: Sendable {
     ///
     /// - Parameter loopTime: the present on the clock of the loop, in which the answer is given: a loop's clock may be virtual.
     func deadline(at loopTime: UInt64) -> (time: UInt64, wasChosen: Bool) {
-        if let deadline {
+        if let deadline = presentDeadline {
             let now = Self.now
             return (loopTime + (deadline > now ? deadline - now : 0), true)
         }
         if isUnlimited { return (.max, true) }
         return (loopTime + Self.defaultDeadline, false)
+    }
+
+    /// The deadline as it holds now. For a call that has been answered nobody waits any more: a task that the method has left behind, and that has
+    /// inherited the scope, is no longer bound by it.
+    var presentDeadline: UInt64? {
+        if let incoming, deadline == incoming.deadline, incoming.isAnswered { nil } else { deadline }
     }
 
     /// Makes this the current scope of the running task until ``leave()``. The two stand in one asynchronous function, around one `await`.
@@ -67,7 +73,8 @@ public enum CallDeadline: Sendable {
 /// Runs an operation whose remote calls, and the calls that they make in turn, must be answered in time.
 ///
 /// A deadline inside another one can only be shorter. A call that is late throws ``TelekinesisError`` with code `deadlineExceeded`, and is cancelled
-/// at its provider. Without this, each call may take 30 seconds.
+/// at its provider. Without this, each call may take 30 seconds. A method's own calls are bound by its caller's deadline as well, for as long as that waits: what a
+/// method leaves running in a `Task` is on its own when the method has returned.
 ///
 /// - Parameters:
 ///   - deadline: how long all of the operation's calls may take together.
@@ -81,7 +88,7 @@ public nonisolated(nonsending) func withDeadline<Result>(
         scope.isUnlimited = true
     case .after(let duration):
         let time = CallScope.now + UInt64(max(0, duration.nanoseconds))
-        scope.deadline = min(scope.deadline ?? .max, time)
+        scope.deadline = min(scope.presentDeadline ?? .max, time)
     }
     return try await CallScope.$current.withValue(scope, operation: operation)
 }

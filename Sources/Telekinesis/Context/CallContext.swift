@@ -50,7 +50,7 @@ public struct CallContext: Sendable {
 
     /// How long the caller still waits; `nil` when for ever, or as long as calls wait by default.
     public var timeLeft: Duration? {
-        scope.deadline.map { .nanoseconds($0 > CallScope.now ? $0 - CallScope.now : 0) }
+        scope.presentDeadline.map { .nanoseconds($0 > CallScope.now ? $0 - CallScope.now : 0) }
     }
 
     /// Whether the caller no longer wants the result. The task that runs the method is cancelled then as well.

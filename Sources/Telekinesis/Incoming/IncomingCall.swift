@@ -28,6 +28,8 @@ final class IncomingCall: Sendable {
         var callee: Callee?
         var worker: Worker?
         var isCancelled = false
+        /// Whether the method has returned or thrown.
+        var isAnswered = false
         /// Made when the method tells something.
         var reporter: CallReporter?
         /// Kept when the caller has gone.
@@ -89,7 +91,10 @@ final class IncomingCall: Sendable {
             if let trace = metadata?.trace.flatMap({ TraceContext(traceparent: $0) }) { scope.baggage = Boxed(Baggage(trace: trace)) }
             if case .stream(let source) = callee?.kind, head.selector == ObjectService.open.rawValue {
                 await stream(source, in: scope)
-                return control.withLock { $0.worker = nil }
+                return control.withLock { control in
+                    control.worker = nil
+                    control.isAnswered = true
+                }
             }
             do {
                 (writer, references) = try await execute(
@@ -102,6 +107,7 @@ final class IncomingCall: Sendable {
         }
         let reporter = control.withLock { control in
             control.worker = nil
+            control.isAnswered = true
             return control.reporter
         }
         if let reporter { await reporter.finish() }
@@ -206,6 +212,9 @@ final class IncomingCall: Sendable {
 
     /// Whether the caller no longer waits.
     var isCancelled: Bool { control.withLock { $0.isCancelled } }
+
+    /// Whether the method has returned or thrown: what it has left behind runs for nobody.
+    var isAnswered: Bool { control.withLock { $0.isAnswered } }
 
     /// The caller no longer waits.
     func cancel() {
