@@ -21,7 +21,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 let samples = [
     "Hello": ["Hub", "Provider", "Caller"], "Counter": ["CounterAPI", "Provider", "Caller"], "Workers": ["Worker", "Caller"],
     "Metrics": ["CallMetrics", "Provider", "Caller"],
-    "Chat": ["ChatAPI", "Room", "Member"],
+    "Chat": ["ChatAPI", "Room", "Member"], "Job": ["JobAPI", "Provider", "Caller"],
 ]
 
 /// A program of a sample: one file of its folder.
@@ -87,6 +87,9 @@ let package = Package(
         sampleAPI("ChatAPI", "Chat"),
         sample("chat-room", "Chat", "Room", ["ChatAPI", "Telekinesis"]),
         sample("chat-member", "Chat", "Member", ["ChatAPI", "Telekinesis"]),
+        sampleAPI("JobAPI", "Job"),
+        sample("job-provider", "Job", "Provider", ["JobAPI", "Telekinesis"]),
+        sample("job-caller", "Job", "Caller", ["JobAPI", "Telekinesis"]),
 
         tests("TkTests", ["tk", "TelekinesisHub", "MessagePack"]),
         tests("ReactorTests", ["Reactor", "CSystem"]),
