@@ -22,6 +22,7 @@ let samples = [
     "Hello": ["Hub", "Provider", "Caller"], "Counter": ["CounterAPI", "Provider", "Caller"], "Workers": ["Worker", "Caller"],
     "Metrics": ["CallMetrics", "Provider", "Caller"],
     "Chat": ["ChatAPI", "Room", "Member"], "Job": ["JobAPI", "Provider", "Caller"],
+    "Camera": ["CameraAPI", "Provider", "Viewer"],
 ]
 
 /// A program of a sample: one file of its folder.
@@ -90,6 +91,9 @@ let package = Package(
         sampleAPI("JobAPI", "Job"),
         sample("job-provider", "Job", "Provider", ["JobAPI", "Telekinesis"]),
         sample("job-caller", "Job", "Caller", ["JobAPI", "Telekinesis"]),
+        sampleAPI("CameraAPI", "Camera"),
+        sample("camera-provider", "Camera", "Provider", ["CameraAPI", "Telekinesis"]),
+        sample("camera-viewer", "Camera", "Viewer", ["CameraAPI", "Telekinesis"]),
 
         tests("TkTests", ["tk", "TelekinesisHub", "MessagePack"]),
         tests("ReactorTests", ["Reactor", "CSystem"]),
