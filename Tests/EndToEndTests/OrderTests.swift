@@ -1,0 +1,66 @@
+import Distributed
+import Reactor
+import Telekinesis
+import TelekinesisHub
+import Testing
+
+/// Calls of one caller to one object start in the order in which they were made, also when jobs that do not end lose the loop to another thread.
+@Suite(.timeLimit(.minutes(5))) struct OrderTests {
+    #if DEBUG
+        private static let calls = 100_000
+    #else
+        private static let calls = 1_000_000
+    #endif
+
+    @Test func callsStayInOrderThroughAHubAndOverHandOvers() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try await hub.connect(), try await hub.connect())
+        try await provider.publish(Ledger(on: provider), as: "demo/ledger")
+        try await provider.publish(Probe(on: provider), as: "demo/probe")
+        let ledger = try await caller.resolve("demo/ledger", as: Ledger.self)
+        let probe = try await caller.resolve("demo/probe", as: Probe.self)
+        let pause = Self.calls / 10
+        try await withTaskExecutorPreference(caller.executor) {
+            try await withThrowingTaskGroup { group in
+                for number in 0..<Self.calls {
+                    // Now and then the object itself, or another one, keeps the provider's loop for so long that it loses it.
+                    let isLong = number % pause == pause / 2
+                    if number % pause == 0 { group.addImmediateTask { try await probe.compute(milliseconds: 60) } }
+                    group.addImmediateTask { try await ledger.record(number, computing: isLong ? 60 : 0) }
+                    if number >= 2_000 { try await group.next() }
+                }
+                try await group.waitForAll()
+            }
+        }
+        let (count, strays, losses) = try await (ledger.count(), ledger.strays(), ledger.losses())
+        print("\(count) calls in order, the loop was lost \(losses) times in them")
+        #expect(count == Self.calls && strays == 0)
+        #expect(losses > 0, "no hand-over, nothing tested")
+        await caller.close()
+        await provider.close()
+        await hub.stop()
+    }
+}
+
+/// Notes whether numbers come in order.
+private distributed actor Ledger {
+    private var next = 0
+    private var outOfOrder = 0
+    private var lost = 0
+
+    init(on node: Node) { actorSystem = node }
+
+    distributed func record(_ number: Int, computing milliseconds: Int) {
+        if number != next { outOfOrder += 1 }
+        next += 1
+        guard milliseconds > 0 else { return }
+        let end = ContinuousClock.now + .milliseconds(milliseconds)
+        while ContinuousClock.now < end {}
+        if EventLoop.current == nil { lost += 1 }
+    }
+
+    distributed func count() -> Int { next }
+    distributed func strays() -> Int { outOfOrder }
+    /// How often its thread had lost the loop when it had computed.
+    distributed func losses() -> Int { lost }
+}
