@@ -147,6 +147,28 @@ import Testing
     }
 }
 
+@Suite struct CreditTests {
+    @Test func creditIsHandedOnAndWhatNobodyCouldWantEndsItsSendersSession() async throws {
+        let hub = try await startHub()
+        let (source, reader) = (try SimulatedNode(hub), try SimulatedNode(hub))
+        reader.call(.key(.random()), at: source.id, remaining: .max)
+        _ = source.take()
+        let most = UInt32(StreamOutflow.maximumCredit)
+        for (channel, amount) in [(Channel.stream, 0), (Channel.stream, most), (Channel.value, .max)] as [(UInt32, UInt32)] {
+            reader.send(FrameWriter.credit(flags: .towardsCaller, peer: source.id, call: 1, channel: channel, amount: amount))
+            #expect(source.take(.credit).count == 1)
+        }
+        for amount in [most + 1, .max] {
+            let greedy = try SimulatedNode(hub)
+            greedy.call(.key(.random()), at: source.id, remaining: .max)
+            greedy.send(FrameWriter.credit(flags: .towardsCaller, peer: source.id, call: 1, channel: Channel.stream, amount: amount))
+            #expect(greedy.end?.code == .protocolViolation && greedy.end?.message.contains("credit") == true)
+            #expect(source.take(.credit).isEmpty)
+        }
+        #expect(source.end == nil && reader.end == nil)
+    }
+}
+
 @Suite struct CancellationTests {
     @Test func cancelFindsTheProvider() async throws {
         let hub = try await startHub()

@@ -268,13 +268,21 @@ extension NodeSession {
 
     // MARK: Ending
 
-    func reply(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+    /// An answer came. One that cannot be read ends its call, and nothing else: any node may say that it is one.
+    func reply(_ frame: Frame, on link: any FrameLink) {
         let flags = ReplyFlags(rawValue: frame.flags)
         let source = frame.peer
         let id = frame.call
         if source == .hub || flags.contains(.routed) { arrived(id, at: source) }
         // Whoever is not to have them gives them back.
-        let (body, received) = try references(in: frame, flags)
+        let body: UnsafeRawBufferPointer
+        let received: ReceivedReferences?
+        do throws(TelekinesisError) {
+            (body, received) = try references(in: frame, flags)
+        } catch {
+            guard let entry = state.withLock({ $0.pending.reply(to: id, from: source, flags) }) else { return }
+            return entry.completion.resume(.failure(error))
+        }
         if flags.contains(.more) {
             let transfer = IncomingTransfer([UInt8](body), limit: configuration.maximumValue)
             let result = PendingCalls.IncomingResult(transfer: transfer, flags: flags, source: source, received: received)
@@ -294,7 +302,8 @@ extension NodeSession {
         deliver(reply, to: entry, id)
     }
 
-    func resultContinues(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+    /// More of a large result came. A provider that breaks the rules ends its call, and nothing else.
+    func resultContinues(_ frame: Frame, on link: any FrameLink) {
         let id = frame.call
         let isLast = ChannelFlags(rawValue: frame.flags).contains(.last)
         let part = frame.body
@@ -320,7 +329,6 @@ extension NodeSession {
         case .fail(var error):
             error.ran = .yes
             giveUp(id, error, at: source, on: link)
-            if error.code == .protocolViolation { throw error }
         }
     }
 

@@ -107,19 +107,19 @@ final class NodeSession: FrameReceiver {
         case _ where !isLetIn.load(ordering: .relaxed):
             throw TelekinesisError(.protocolViolation, "the hub sent an unexpected frame during the handshake")
         case .call: incoming.call(frame, on: link)
-        case .reply: try reply(frame, on: link)
+        case .reply: reply(frame, on: link)
         case .cancel: incoming.cancel(frame, on: link)
         case .data:
             if frame.channel == Channel.stream {
-                try elementsCame(frame, on: link)
+                elementsCame(frame, on: link)
             } else if ChannelFlags(rawValue: frame.flags).contains(.towardsCaller) {
-                try resultContinues(frame, on: link)
+                resultContinues(frame, on: link)
             } else {
                 incoming.argumentsContinue(frame, on: link)
             }
         case .credit:
             if frame.channel == Channel.stream {
-                try incoming.creditForStream(frame)
+                incoming.creditForStream(frame)
             } else if ChannelFlags(rawValue: frame.flags).contains(.towardsCaller) {
                 incoming.credit(frame, on: link)
             } else {

@@ -67,7 +67,7 @@ extension NodeSession {
 
     /// What an answer brings, and the body behind it.
     ///
-    /// - Throws: `protocolViolation` when that cannot be read.
+    /// - Throws: `badResult` when that cannot be read.
     func references(
         in frame: Frame, _ flags: ReplyFlags
     ) throws(TelekinesisError) -> (body: UnsafeRawBufferPointer, received: ReceivedReferences?) {
@@ -76,7 +76,7 @@ extension NodeSession {
             let (table, end) = try ReferenceTable.parse(frame.body)
             return (UnsafeRawBufferPointer(rebasing: frame.body[end...]), ReceivedReferences(table, from: frame.peer, to: home))
         } catch {
-            throw TelekinesisError(.protocolViolation, error.message, cause: error)
+            throw TelekinesisError(.badResult, "the answer cannot be read: \(error.message)", ran: flags.ran ?? .yes, cause: error)
         }
     }
 }

@@ -104,9 +104,15 @@ extension IncomingCalls {
         for call in calls { call.cancel() }
     }
 
-    /// The reader of a stream takes more.
-    func creditForStream(_ frame: Frame) throws(TelekinesisError) {
-        let stream = state.withLock { $0.streams.all[.init(source: frame.peer, call: frame.call)] }
-        try stream?.grant(frame.amount)
+    /// The reader of a stream takes more. One that breaks the rules loses its stream: other callers of this node have nothing to do with it.
+    func creditForStream(_ frame: Frame) {
+        let id = IncomingCall.ID(source: frame.peer, call: frame.call)
+        let (stream, call) = state.withLock { ($0.streams.all[id], $0.running[id.pair]) }
+        do throws(TelekinesisError) {
+            try stream?.grant(frame.amount)
+        } catch {
+            stream?.fail(error)
+            call?.cancel()
+        }
     }
 }

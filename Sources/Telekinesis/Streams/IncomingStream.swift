@@ -154,17 +154,16 @@ extension NodeSession {
         return stream
     }
 
-    /// Elements of a stream came.
-    func elementsCame(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
+    /// Elements of a stream came. A source that breaks the rules ends its stream, and nothing else.
+    func elementsCame(_ frame: Frame, on link: any FrameLink) {
         // Also when nobody reads any more: what elements hand over is then given back.
-        let received = try referencesOfElements(in: frame)
+        let received = Result { () throws(TelekinesisError) in try referencesOfElements(in: frame) }
         guard let stream = state.withLock({ $0.streams[frame.call] }), stream.isSource(frame.peer) else { return }
         do throws(TelekinesisError) {
-            try stream.received(frame, received, on: link)
+            try stream.received(frame, received.get(), on: link)
         } catch {
             stream.end(.failure(error))
             cancel(frame.call)
-            if error.code == .protocolViolation { throw error }
         }
         guard ChannelFlags(rawValue: frame.flags).contains(.last) else { return }
         state.withLock { state in

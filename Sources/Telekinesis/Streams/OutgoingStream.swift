@@ -220,11 +220,7 @@ final class OutgoingStream: Flushable {
                     _ = shares.withUnsafeBytes { link.send($0, count: count, lane: .urgent, patch: .none, limit: QueueLimit.replies) }
                 }
             } catch {
-                state.withLock { state in
-                    let body = (try? MessagePackEncoder().encode(WireError(error))) ?? []
-                    state.end = (body, [.last, .towardsCaller, .isError])
-                }
-                cancel()
+                fail(error)
                 return .queued
             }
         }
@@ -241,6 +237,15 @@ final class OutgoingStream: Flushable {
     func grant(_ amount: UInt32) throws(TelekinesisError) {
         try state.withLock { (state) throws(TelekinesisError) in try state.flow.grant(amount) }
         flush()
+    }
+
+    /// The stream ends at once, whatever waits.
+    ///
+    /// - Parameter error: what its reader is told.
+    func fail(_ error: TelekinesisError) {
+        let body = (try? MessagePackEncoder().encode(WireError(error))) ?? []
+        state.withLock { $0.end = (body, [.last, .towardsCaller, .isError]) }
+        cancel()
     }
 
     /// Nobody reads any more.

@@ -138,6 +138,16 @@ extension HubSession {
         _ = target.link.send(frame.bytes, count: 1, lane: .urgent, patch: FramePatch(peer: node), limit: QueueLimit.replies)
     }
 
+    /// More data may be sent to this node. What nobody could want is not handed on, and ends the session of the node that says it, not of the one that would hear it.
+    func credit(_ frame: Frame, from node: NodeID) throws(TelekinesisError) {
+        guard frame.channel != Channel.stream || frame.amount <= StreamOutflow.maximumCredit else {
+            throw TelekinesisError(
+                .protocolViolation,
+                "a credit of \(frame.amount) bytes: a stream is granted at most \(StreamOutflow.maximumCredit) at a time", ran: .no)
+        }
+        passOn(frame, from: node)
+    }
+
     // MARK: References
 
     /// A node hands a reference on. Its owner and the new holder become a pair, so that the owner hears of the holder's end.

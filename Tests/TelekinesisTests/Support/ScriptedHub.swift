@@ -75,12 +75,17 @@ final class ScriptedHub: HubEndpoint {
     }
 
     /// The first answer to a call of a peer, from now on.
-    func answer(to call: CallID) async throws -> HeardFrame {
-        while true {
-            if let reply = take(.reply).first(where: { $0.call == call }) { return reply }
-            try Task.checkCancellation()
-            await Task.yield()
+    func answer(to call: CallID) async throws -> HeardFrame { try await find(.reply) { $0.call == call } }
+
+    /// The first frame of a type that satisfies a condition, from now on; what comes before or with it is forgotten.
+    func find(_ type: FrameType, where condition: (HeardFrame) -> Bool = { _ in true }) async throws -> HeardFrame {
+        var found: HeardFrame?
+        try await eventually {
+            found = take(type).first(where: condition)
+            return found != nil
         }
+        guard let found else { throw CancellationError() }
+        return found
     }
 
     /// A call by some peer of a function that the node has published.
@@ -94,6 +99,17 @@ final class ScriptedHub: HubEndpoint {
             CallBody.writeFixed(
                 UnsafeMutableRawBufferPointer(rebasing: $0[FrameType.call.headSize...]), selector: ObjectService.function.rawValue,
                 signature: 0, encoding: .messagePack, argumentCount: 0)
+        }
+        send(frame)
+    }
+
+    /// A peer begins to read a stream that it was given.
+    func open(_ key: ActorKey, id: CallID, from peer: UInt64, window: UInt32) {
+        var encoder = CallEncoder()
+        guard (try? encoder.append(window)) != nil else { return }
+        var frame = encoder.frame(selector: ObjectService.open, signature: 0)
+        frame.withUnsafeMutableBytes {
+            FrameWriter.call(over: $0, flags: [], peer: NodeID(rawValue: peer), call: id, target: .key(key), remaining: .max)
         }
         send(frame)
     }
@@ -173,6 +189,7 @@ struct HeardFrame {
     var body: [UInt8] { read { [UInt8]($0.body) } ?? [] }
     var callFlags: CallFlags { CallFlags(rawValue: read { $0.flags } ?? 0) }
     var replyFlags: ReplyFlags { ReplyFlags(rawValue: read { $0.flags } ?? 0) }
+    var channelFlags: ChannelFlags { ChannelFlags(rawValue: read { $0.flags } ?? 0) }
     /// The method that a call names.
     var selector: UInt64? { try? CallBody(parsing: body, flags: callFlags.subtracting(.more)).selector }
 
@@ -185,6 +202,15 @@ struct HeardFrame {
     var error: TelekinesisError? {
         guard type == .reply, replyFlags.contains(.isError) else { return nil }
         return try? MessagePackDecoder().decode(WireError.self, from: [UInt8](body.dropFirst())).error(ran: replyFlags.ran ?? .maybe)
+    }
+}
+
+/// Waits for something that other threads bring about.
+func eventually(within limit: Duration = .seconds(10), _ condition: () async throws -> Bool) async throws {
+    let end = ContinuousClock.now + limit
+    while try await !condition() {
+        guard ContinuousClock.now < end else { throw TelekinesisError(.deadlineExceeded, "this did not come about within \(limit)") }
+        await Task.yield()
     }
 }
 
