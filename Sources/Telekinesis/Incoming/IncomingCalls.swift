@@ -18,6 +18,8 @@ final class IncomingCalls: Sendable {
         var onIdle: (@Sendable () -> Void)?
         /// Told the next time, once.
         var idleWaiters: [Once] = []
+        /// Told when the last stream has ended.
+        var streamsEnded: Once?
         var isRefusing = false
         var streams = Streams()
 

@@ -134,7 +134,7 @@ public final class Node: Sendable {
         }
         session.incoming.refuseCalls()
         await session.incoming.waitUntilIdle(atMost: session.configuration.drainTime)
-        session.incoming.endStreams()
+        await session.incoming.endStreams(atMost: min(session.configuration.drainTime, .seconds(1)))
         for hook in hooks.withLock({ $0.shutdown }) { await hook() }
         await close()
     }

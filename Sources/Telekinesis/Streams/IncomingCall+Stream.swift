@@ -1,3 +1,4 @@
+internal import Reactor
 internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
@@ -25,7 +26,8 @@ extension IncomingCall {
         } catch {
             failure = error
         }
-        if failure is CancellationError, owner.isRefusing {
+        // Many a sequence just ends when it is cancelled: its reader must not take that for the end.
+        if failure == nil || failure is CancellationError, isCancelled, owner.isRefusing {
             failure = TelekinesisError(.draining, "the provider of the stream is shutting down", ran: .yes)
         }
         await stream.finish(failure)
@@ -86,8 +88,12 @@ extension IncomingCalls {
 
     /// The last frame of a stream has left.
     func end(_ call: IncomingCall) {
-        state.withLock { $0.streams.remove(call.id) }
+        let waiter = state.withLock { state in
+            state.streams.remove(call.id)
+            return state.streams.count == 0 ? state.streamsEnded.take() : nil
+        }
         remove(call)
+        waiter?.run()
     }
 
     /// Ends the streams of one reader, or all.
@@ -96,12 +102,27 @@ extension IncomingCalls {
         for stream in streams.values { stream.cancel() }
     }
 
-    /// Cancels the producers of all streams: their readers hear why.
-    func endStreams() {
-        let calls = state.withLock { state in
-            state.streams.all.keys.compactMap { state.running[$0.pair] }
+    /// Cancels the producers of all streams, and waits until their readers have heard why. Those who do not take what they have asked for hear only that
+    /// the provider has gone.
+    func endStreams(atMost limit: Duration) async {
+        await withCheckedContinuation { continuation in
+            let once = Once { continuation.resume() }
+            let timer = loop.schedule(after: limit.nanoseconds) { once.run() }
+            let calls = state.withLock { state in
+                if state.streams.count > 0 {
+                    state.streamsEnded = Once {
+                        timer.cancel()
+                        once.run()
+                    }
+                }
+                return state.streams.all.keys.compactMap { state.running[$0.pair] }
+            }
+            guard !calls.isEmpty else {
+                timer.cancel()
+                return once.run()
+            }
+            for call in calls { call.cancel() }
         }
-        for call in calls { call.cancel() }
     }
 
     /// The reader of a stream takes more. One that breaks the rules loses its stream: other callers of this node have nothing to do with it.

@@ -6,6 +6,7 @@ import Synchronization
 distributed actor Camera {
     private let watch: Watch?
     private let sent: Count?
+    private var source: AsyncStream<Int>.Continuation?
 
     init(on node: Node, _ watch: Watch? = nil, sent: Count? = nil) {
         actorSystem = node
@@ -49,6 +50,14 @@ distributed actor Camera {
             try await send(1)
             try await Task.sleep(for: .seconds(3600))
         }
+    }
+
+    /// One element, then nothing; it just ends when it is cancelled.
+    distributed func listening() -> RemoteStream<Int> {
+        let (numbers, continuation) = AsyncStream.makeStream(of: Int.self)
+        continuation.yield(1)
+        source = continuation
+        return RemoteStream(numbers)
     }
 
     distributed func people() -> RemoteStream<Person> {
