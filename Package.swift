@@ -22,7 +22,7 @@ let samples = [
     "Hello": ["Hub", "Provider", "Caller"], "Counter": ["CounterAPI", "Provider", "Caller"], "Workers": ["Worker", "Caller"],
     "Metrics": ["CallMetrics", "Provider", "Caller"],
     "Chat": ["ChatAPI", "Room", "Member"], "Job": ["JobAPI", "Provider", "Caller"],
-    "Camera": ["CameraAPI", "Provider", "Viewer"],
+    "Camera": ["CameraAPI", "Provider", "Viewer"], "Notes": ["NotesAPI", "NotesSQLite", "Provider", "Caller"],
 ]
 
 /// A program of a sample: one file of its folder.
@@ -33,9 +33,9 @@ func sample(_ name: String, _ folder: String, _ file: String, _ dependencies: [T
 }
 
 /// What the programs of a sample share.
-func sampleAPI(_ name: String, _ folder: String) -> Target {
+func sampleAPI(_ name: String, _ folder: String, _ dependencies: [Target.Dependency] = ["Telekinesis"]) -> Target {
     .target(
-        name: name, dependencies: ["Telekinesis"], path: "Samples/\(folder)", exclude: others(folder, name), sources: ["\(name).swift"],
+        name: name, dependencies: dependencies, path: "Samples/\(folder)", exclude: others(folder, name), sources: ["\(name).swift"],
         swiftSettings: strict)
 }
 
@@ -94,6 +94,10 @@ let package = Package(
         sampleAPI("CameraAPI", "Camera"),
         sample("camera-provider", "Camera", "Provider", ["CameraAPI", "Telekinesis"]),
         sample("camera-viewer", "Camera", "Viewer", ["CameraAPI", "Telekinesis"]),
+        sampleAPI("NotesAPI", "Notes"),
+        sampleAPI("NotesSQLite", "Notes", []),
+        sample("notes-provider", "Notes", "Provider", ["NotesAPI", "NotesSQLite", "Telekinesis"]),
+        sample("notes-caller", "Notes", "Caller", ["NotesAPI", "Telekinesis"]),
 
         tests("TkTests", ["tk", "TelekinesisHub", "MessagePack"]),
         tests("ReactorTests", ["Reactor", "CSystem"]),
