@@ -71,8 +71,8 @@ let package = Package(
             swiftSettings: strict),
         // Echo server and client for the Autobahn cases and for other implementations (see Tests/Interop); no product.
         .executableTarget(
-            name: "AutobahnPeer", dependencies: ["TelekinesisLink", "WebSocket", "Reactor"], path: "Tests/AutobahnPeer",
-            swiftSettings: strict),
+            name: "AutobahnPeer", dependencies: ["TelekinesisLink", "TelekinesisProtocol", "WebSocket", "Reactor"],
+            path: "Tests/AutobahnPeer", swiftSettings: strict),
 
         sample("hello-hub", "Hello", "Hub", ["TelekinesisHub"]),
         sample("hello-provider", "Hello", "Provider"),

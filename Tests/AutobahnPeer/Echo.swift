@@ -1,5 +1,6 @@
 import Synchronization
 import TelekinesisLink
+import TelekinesisProtocol
 
 /// Sends every message back as it came, in order.
 final class Echo: TransportReceiver {
@@ -55,9 +56,9 @@ final class Echo: TransportReceiver {
         while let next = state.withLock({ state in
             state.isFull || state.backlog.isEmpty ? nil : state.backlog.removeFirst()
         }) {
-            let headroom = TransportLimits.headroom
-            let buffer = next.isText ? transport.send(text: next.message, from: headroom) : transport.send(next.message, from: headroom)
-            if buffer == nil { state.withLock { $0.isFull = true } }
+            let messages = [OutgoingMessage(bytes: next.message, start: TransportLimits.headroom)]
+            let written = next.isText ? transport.send(text: messages) : transport.send(messages)
+            if written == nil { state.withLock { $0.isFull = true } }
         }
     }
 }

@@ -134,9 +134,11 @@ private final class NarrowLink: FrameLink {
     var closed: TelekinesisError? { state.withLock { $0.closed } }
     func connect(_ node: SimulatedNode) { state.withLock { $0.node = node } }
 
-    func send(
-        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int
-    ) -> SendOutcome {
+    func send(_ head: UnsafeRawBufferPointer, tail: ArraySlice<UInt8>, limit: Int) -> SendOutcome {
+        (head + tail).withUnsafeBytes { send($0, count: 1, lane: .bulk, patch: .none, limit: limit) }
+    }
+
+    func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
         let (node, isFull) = state.withLock { ($0.node, $0.full.map { limit <= $0 } ?? false) }
         guard let node else { return .closed }
         guard !isFull else { return .full }
@@ -167,9 +169,11 @@ private final class WideLink: FrameLink {
         self.other = other
     }
 
-    func send(
-        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int
-    ) -> SendOutcome {
+    func send(_ head: UnsafeRawBufferPointer, tail: ArraySlice<UInt8>, limit: Int) -> SendOutcome {
+        (head + tail).withUnsafeBytes { send($0, count: 1, lane: .bulk, patch: .none, limit: limit) }
+    }
+
+    func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
         if let frame = try? Frame(checking: frames) { try? session.received(frame, on: other) }
         return .queued
     }

@@ -1,10 +1,11 @@
+import TelekinesisProtocol
 import Testing
 
 @testable import TelekinesisLink
 
 @Suite struct OutboxTests {
-    let first = Outbox.Chunk(bytes: [1, 2, 3], start: 0)
-    let second = Outbox.Chunk(bytes: [4], start: 0)
+    let first = OutgoingMessage(bytes: [1, 2, 3], start: 0)
+    let second = OutgoingMessage(bytes: [4], start: 0)
 
     @Test func oneWriterAtATime() {
         var outbox = Outbox()
@@ -20,12 +21,12 @@ import Testing
         outbox.addClose([8])
         outbox.addPong([9])
         outbox.addPong([10])
-        outbox.add(second)
-        #expect(outbox.fellShort(first) == nil)
+        outbox.add([second])
+        #expect(outbox.fellShort([first]) == nil)
         #expect(outbox.beginWriting() == false)
         #expect(outbox.becameWritable() == true)
         var order: [[UInt8]] = []
-        while let next = outbox.next() { order.append(next.bytes) }
+        while let next = outbox.next() { order += next.map(\.bytes) }
         #expect(order == [[1, 2, 3], [4], [10], [8]])
         #expect(outbox.next() == nil)
     }
@@ -34,8 +35,8 @@ import Testing
         var outbox = Outbox()
         #expect(outbox.beginWriting() == true)
         #expect(outbox.becameWritable() == false)
-        #expect(outbox.fellShort(first) == first)
-        #expect(outbox.fellShort(first) == nil)
+        #expect(outbox.fellShort([first]) == [first])
+        #expect(outbox.fellShort([first]) == nil)
         #expect(outbox.becameWritable() == true)
     }
 

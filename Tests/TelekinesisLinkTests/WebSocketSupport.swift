@@ -2,6 +2,7 @@ import HTTP
 import Reactor
 import Synchronization
 import TelekinesisLink
+import TelekinesisProtocol
 import WebSocket
 
 /// Notes what comes, and lets a test wait for it.
@@ -34,7 +35,7 @@ final class Ear: TransportReceiver {
     @discardableResult
     func send(_ bytes: [UInt8]) -> Bool {
         let headroom = TransportLimits.headroom
-        return transport.send([UInt8](repeating: 0, count: headroom) + bytes, from: headroom) != nil
+        return transport.send([OutgoingMessage(bytes: [UInt8](repeating: 0, count: headroom) + bytes, start: headroom)]) != nil
     }
 
     func received(_ message: UnsafeRawBufferPointer) {

@@ -20,7 +20,7 @@ import WebSocket
         #expect(await accepted.next() == .binary([1, 2, 3]))
         accepted.send([UInt8](repeating: 7, count: 200_000))
         #expect(await client.next() == .binary([UInt8](repeating: 7, count: 200_000)))
-        _ = client.transport.send(text: Array(repeating: 0, count: 16) + Array("hé".utf8), from: 16)
+        _ = client.transport.send(text: [OutgoingMessage(bytes: Array(repeating: 0, count: 16) + Array("hé".utf8), start: 16)])
         #expect(await accepted.next() == .text("hé"))
         client.transport.close(code: 4001, reason: "done")
         #expect(await accepted.next() == .closed(4001))

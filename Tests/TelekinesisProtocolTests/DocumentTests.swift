@@ -52,7 +52,7 @@ import Testing
         var lanes = Lanes(transportHeadroom: 0)
         try NodeHandshake(hello, credentials: [OpenAccess()]).start().withUnsafeBytes { lanes.append($0, to: .urgent) }
         let next = lanes.next(received: 0)
-        let message = try #require(next).message
+        let message = try #require(next).bytes
         #expect(try Self.example("hello") == message, "\(Self.hexadecimal(message))")
     }
 }

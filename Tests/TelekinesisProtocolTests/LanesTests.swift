@@ -8,10 +8,10 @@ import Testing
     }
 
     /// The call ids of the frames in a message, in order, and the number of its first frame.
-    static func read(_ next: (message: [UInt8], start: Int)?) throws -> (calls: [CallID], first: UInt64, received: UInt64) {
+    static func read(_ next: OutgoingMessage?) throws -> (calls: [CallID], first: UInt64, received: UInt64) {
         let queued = try #require(next)
         #expect(queued.start == 16)
-        let bytes = Array(queued.message[queued.start...])
+        let bytes = Array(queued.bytes[queued.start...] + (queued.tail ?? []))
         return try bytes.withUnsafeBytes { memory in
             let head = try Batch.head(of: memory)
             var rest = UnsafeRawBufferPointer(rebasing: memory[Batch.headSize...])
@@ -88,7 +88,7 @@ import Testing
         for call in 0..<40 { Self.frame(60 * 1024, call: CallID(call)).withUnsafeBytes { lanes.append($0, to: .urgent) } }
         var calls: [CallID] = []
         while let queued = lanes.next(received: 0) {
-            #expect(queued.message.count - queued.start <= 64 * 1024 + FrameHead.maximumFrame + Batch.headSize)
+            #expect(queued.count <= 64 * 1024 + FrameHead.maximumFrame + Batch.headSize)
             let message = try Self.read(queued)
             #expect(message.first == UInt64(calls.count))
             calls += message.calls
@@ -102,7 +102,7 @@ import Testing
         frame.withUnsafeBytes { lanes.append($0, to: .urgent, patch: FramePatch(peer: NodeID(rawValue: 99))) }
         let next = lanes.next(received: 0)
         let queued = try #require(next)
-        try look(queued.message[(queued.start + Batch.headSize)...]) { #expect($0.peer == NodeID(rawValue: 99)) }
+        try look(queued.bytes[(queued.start + Batch.headSize)...]) { #expect($0.peer == NodeID(rawValue: 99)) }
         try look(frame) { #expect($0.peer == NodeID(rawValue: 7)) }
     }
 }

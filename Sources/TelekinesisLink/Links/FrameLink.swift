@@ -9,14 +9,19 @@ public protocol FrameLink: AnyObject, Sendable {
     ///
     /// - Parameters:
     ///   - frames: the bytes, copied before the method returns.
-    ///   - tail: the end of the last frame, where that lies elsewhere.
     ///   - count: how many frames they are.
     ///   - lane: where they wait.
     ///   - patch: what to overwrite in the first frame's copy.
     ///   - limit: refuse when more than this many bytes wait already.
-    func send(
-        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int
-    ) -> SendOutcome
+    func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome
+
+    /// Sends one frame of data in the bulk lane, straight from where it lies; never blocks, never calls back into the sender's locks.
+    ///
+    /// - Parameters:
+    ///   - head: the beginning of the frame, copied before the method returns.
+    ///   - tail: the rest of it, held until it has left.
+    ///   - limit: refuse when more than this many bytes wait already.
+    func send(_ head: UnsafeRawBufferPointer, tail: ArraySlice<UInt8>, limit: Int) -> SendOutcome
 
     /// Ends the link. The other end is told the reason, then the receiver hears `ended`.
     func close(_ reason: TelekinesisError)
@@ -43,12 +48,6 @@ public enum QueueLimit {
 }
 
 extension FrameLink {
-    /// Sends frames that lie together.
-    @inline(__always)
-    public func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
-        send(frames, tail: UnsafeRawBufferPointer(start: nil, count: 0), count: count, lane: lane, patch: patch, limit: limit)
-    }
-
     /// Sends part of a large value, straight from where it lies.
     ///
     /// - Parameter peer: whose call it belongs to.
@@ -57,11 +56,9 @@ extension FrameLink {
         _ part: ArraySlice<UInt8>, flags: ChannelFlags, peer: NodeID, call: CallID, channel: UInt32 = Channel.value,
         limit: Int = QueueLimit.replies
     ) -> SendOutcome {
-        part.withUnsafeBytes { tail in
-            withUnsafeTemporaryAllocation(byteCount: FrameType.data.headSize, alignment: 8) { head in
-                FrameWriter.dataHead(over: head, tail: tail.count, flags: flags, peer: peer, call: call, channel: channel)
-                return send(UnsafeRawBufferPointer(head), tail: tail, count: 1, lane: .bulk, patch: .none, limit: limit)
-            }
+        withUnsafeTemporaryAllocation(byteCount: FrameType.data.headSize, alignment: 8) { head in
+            FrameWriter.dataHead(over: head, tail: part.count, flags: flags, peer: peer, call: call, channel: channel)
+            return send(UnsafeRawBufferPointer(head), tail: part, limit: limit)
         }
     }
 

@@ -11,6 +11,8 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
 
     private struct State {
         var lanes = Lanes(transportHeadroom: TransportLimits.headroom)
+        /// An empty list, kept for its memory.
+        var messages: [OutgoingMessage] = []
         var phase = Phase.handshake
         /// A flush will come: nobody else need ask for one.
         var flushIsDue = false
@@ -79,13 +81,21 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
     // MARK: Sending
 
     /// Queues frames and sees to it that they leave.
-    public func send(
-        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int
-    ) -> SendOutcome {
+    public func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
+        queue(limit: limit) { $0.append(frames, count: count, to: lane, patch: patch) }
+    }
+
+    /// Queues a frame of data, of which only the head is copied, and sees to it that it leaves.
+    public func send(_ head: UnsafeRawBufferPointer, tail: ArraySlice<UInt8>, limit: Int) -> SendOutcome {
+        queue(limit: limit) { $0.append(head, tail: tail) }
+    }
+
+    @inline(__always)
+    private func queue(limit: Int, _ append: (inout Lanes) -> Void) -> SendOutcome {
         let (outcome, mustFlush) = state.withLock { state -> (SendOutcome, Bool) in
             guard state.phase != .closed, state.closing == nil else { return (.closed, false) }
             guard state.lanes.queuedBytes <= limit else { return (.full, false) }
-            state.lanes.append(frames, tail: tail, count: count, to: lane, patch: patch)
+            append(&state.lanes)
             defer { state.flushIsDue = true }
             return (.queued, !state.flushIsDue && state.fullSince == nil)
         }
@@ -95,38 +105,37 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
 
     /// Writes what is queued until nothing is left or the connection is full.
     public func flush() {
+        var messages: [OutgoingMessage] = []
         let mine = state.withLock { state -> Bool in
             state.flushIsDue = false
             guard !state.isWriting, state.fullSince == nil, state.phase != .closed else { return false }
             state.isWriting = true
+            swap(&messages, &state.messages)
             return true
         }
         guard mine else { return }
-        var used: [UInt8]?
-        var message: [UInt8] = []
-        var start = 0
         while true {
             let received = receivedFrames.load(ordering: .relaxed)
             let (isAny, closing) = state.withLock { state -> (Bool, TelekinesisError?) in
-                if let buffer = used.take() { state.lanes.recycle(buffer) }
+                state.lanes.recycle(&messages)
                 state.flushIsDue = false
                 state.becameWritable = false
-                if state.phase != .closed, let next = state.lanes.next(received: received) {
-                    (message, start) = next
-                    return (true, nil)
-                }
+                if state.phase != .closed { state.lanes.gather(into: &messages, received: received) }
+                if !messages.isEmpty { return (true, nil) }
                 state.isWriting = false
+                swap(&messages, &state.messages)
                 return (false, state.closing)
             }
             guard isAny else {
                 if let closing { transport.close(code: closing.closeCode, reason: closing.message) }
                 return
             }
-            // Handed over without keeping a reference: the transport writes its head into the message.
-            var outgoing: [UInt8] = []
-            swap(&outgoing, &message)
-            used = transport.send(consume outgoing, from: start)
-            if used == nil {
+            // Handed over without keeping a reference: the transport writes its heads into the messages.
+            var outgoing: [OutgoingMessage] = []
+            swap(&outgoing, &messages)
+            if let used = transport.send(consume outgoing) {
+                messages = used
+            } else {
                 let now = transport.loop.now
                 let isFull = state.withLock { state -> Bool in
                     guard !state.becameWritable else { return false }
@@ -247,7 +256,10 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
             guard state.phase == .open, state.closing == nil else { return (nil, false) }
             state.liveness.heard(at: heard)
             let action = state.liveness.check(at: now)
-            if case .ping = action { state.lanes.trim() }
+            if case .ping = action {
+                state.lanes.trim()
+                state.messages = []
+            }
             return (action, state.fullSince.map { now &- $0 > limits.stuck } ?? false)
         }
         if isStuck {

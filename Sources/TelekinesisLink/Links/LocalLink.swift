@@ -36,14 +36,26 @@ public final class LocalLink: FrameLink {
     }
 
     /// Hands the frames to the other end before it returns.
-    public func send(
-        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int
-    ) -> SendOutcome {
-        guard let other = state.withLock({ $0.other }), let receiver = other.state.withLock({ $0.receiver }) else { return .closed }
-        withUnsafeTemporaryAllocation(byteCount: frames.count + tail.count, alignment: 8) { copy in
+    public func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
+        handOver(size: frames.count) { copy in
             copy.copyMemory(from: frames)
-            if !tail.isEmpty { UnsafeMutableRawBufferPointer(rebasing: copy[frames.count...]).copyMemory(from: tail) }
             patch.apply(to: copy)
+        }
+    }
+
+    /// Hands the frame to the other end before it returns.
+    public func send(_ head: UnsafeRawBufferPointer, tail: ArraySlice<UInt8>, limit: Int) -> SendOutcome {
+        handOver(size: head.count + tail.count) { copy in
+            copy.copyMemory(from: head)
+            tail.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: copy[head.count...]).copyMemory(from: $0) }
+        }
+    }
+
+    @inline(__always)
+    private func handOver(size: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) -> SendOutcome {
+        guard let other = state.withLock({ $0.other }), let receiver = other.state.withLock({ $0.receiver }) else { return .closed }
+        withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { copy in
+            write(copy)
             var rest = UnsafeRawBufferPointer(copy)
             do throws(TelekinesisError) {
                 while !rest.isEmpty {

@@ -1,5 +1,6 @@
 public import Reactor
 internal import Synchronization
+public import TelekinesisProtocol
 
 /// One end of a channel within the process whose faults a test can script: delay, back-pressure, silence, a cut in either direction.
 ///
@@ -76,29 +77,37 @@ public final class InMemoryTransport: Transport {
     /// Messages sent by this end so far.
     public var sentMessages: Int { state.withLock { $0.sentMessages } }
 
-    /// Sends a message: the bytes from `start` on arrive after the delay.
-    public func send(_ message: consuming [UInt8], from start: Int) -> [UInt8]? {
-        let payload = [UInt8](message[start...])
+    /// Sends messages, each of which arrives after the delay.
+    public func send(_ messages: consuming [OutgoingMessage]) -> [OutgoingMessage]? {
+        let messages = messages
+        var tookAll = true
+        for message in messages where !send(message) { tookAll = false }
+        return tookAll ? messages : nil
+    }
+
+    /// - Returns: `false` when the channel is full now.
+    private func send(_ message: OutgoingMessage) -> Bool {
+        let payload = message.bytes[message.start...] + (message.tail ?? [])
         enum Next { case nothing, deliver(UInt64, keep: Bool), cut }
         let next = state.withLock { state -> Next in
             guard state.end == nil else { return .nothing }
             state.sentMessages += 1
             if let last = state.conditions.cutAfter, state.sentMessages > last { return .cut }
             guard !state.conditions.isSilent else { return .nothing }
-            state.underway.append(Departure(arrival: loop.now + state.conditions.delay, message: payload))
+            state.underway.append(Departure(arrival: loop.now + state.conditions.delay, message: Array(payload)))
             state.bytesUnderway += payload.count
             state.isFull = state.bytesUnderway > state.conditions.capacity
             return .deliver(state.conditions.delay, keep: state.isFull)
         }
         switch next {
-        case .nothing: return message
+        case .nothing: return true
         case .cut:
             cut()
-            return message
+            return true
         case .deliver(let delay, let keep):
             let target = state.withLock { $0.peer?.loop } ?? loop
             _ = target.schedule(after: Int64(delay)) { [weak self] in self?.deliver() }
-            return keep ? nil : message
+            return !keep
         }
     }
 

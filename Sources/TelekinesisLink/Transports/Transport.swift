@@ -1,4 +1,5 @@
 public import Reactor
+public import TelekinesisProtocol
 
 /// An ordered channel of whole messages between two ends: WebSocket over TCP, or an in-memory pair.
 ///
@@ -15,16 +16,14 @@ public protocol Transport: AnyObject, Sendable {
     /// time of the handshake.
     var connectedAt: UInt64 { get }
 
-    /// Sends one binary message: the bytes of `message` from `start` on.
+    /// Sends binary messages, one after the other, with as few system calls as it takes.
     ///
-    /// The transport may use the bytes in front of `start` for its own header and change the payload in place (a WebSocket client masks).
+    /// The transport may use the bytes in front of a message's start for its own header and change `bytes` in place (a WebSocket client masks).
     ///
-    /// - Parameters:
-    ///   - message: the buffer; at least ``TransportLimits/headroom`` bytes lie in front of `start`.
-    ///   - start: offset of the payload's first byte.
-    /// - Returns: the buffer, to be filled again, when the channel took all of it; `nil` when it keeps a rest. Then nothing may be sent until
-    ///   the receiver's `writable()` was called.
-    func send(_ message: consuming [UInt8], from start: Int) -> [UInt8]?
+    /// - Parameter messages: at least one; at least ``TransportLimits/headroom`` bytes lie in front of each one's start.
+    /// - Returns: messages whose memory may be used again, when the channel took all of them; `nil` when it keeps a rest. Then nothing may be sent
+    ///   until the receiver's `writable()` was called.
+    func send(_ messages: consuming [OutgoingMessage]) -> [OutgoingMessage]?
 
     /// Closes the channel in good order; the receiver hears `closed` once.
     ///

@@ -2,7 +2,8 @@
 ///
 /// Everything but data is *urgent*: a message of it leaves before up to 64 KiB of the *bulk* lane do, and so on in turn. A small call is therefore
 /// never behind a large value, and neither lane starves. Data never overtakes an urgent frame that was queued before it: that is the call or the
-/// reply it belongs to. Frames are kept as the messages they will leave in, so nothing is copied when they do.
+/// reply it belongs to. Frames are kept as the messages they will leave in, so nothing is copied when they do; parts of large values are not copied
+/// at all.
 public struct Lanes: Sendable {
     /// Bytes left free in front of every message: for the transport's header and the batch's own.
     public let headroom: Int
@@ -18,6 +19,10 @@ public struct Lanes: Sendable {
     private var isBulksTurn = false
     private var spare: [UInt8] = []
 
+    /// Messages that are handed over together have no more than this many bytes and one message: it is more to write at once, and for an urgent frame
+    /// to wait behind.
+    static let gatheredSize = 256 * 1024
+
     /// Empty lanes over a transport that wants `transportHeadroom` bytes for itself.
     public init(transportHeadroom: Int) {
         headroom = transportHeadroom + Batch.headSize
@@ -30,30 +35,37 @@ public struct Lanes: Sendable {
     ///
     /// - Parameters:
     ///   - frames: the bytes of whole frames.
-    ///   - tail: the end of the last frame, where that lies elsewhere.
     ///   - count: how many frames they are.
     ///   - lane: where they wait.
     ///   - patch: what to overwrite in the queued copy of the first frame.
     @inline(__always)
-    public mutating func append(
-        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer = .init(start: nil, count: 0), count: Int = 1, to lane: Lane,
-        patch: FramePatch = .none
-    ) {
-        queuedBytes += frames.count + tail.count
+    public mutating func append(_ frames: UnsafeRawBufferPointer, count: Int = 1, to lane: Lane, patch: FramePatch = .none) {
+        queuedBytes += frames.count
         switch lane {
         case .urgent:
             urgentFrames.queued += UInt64(count)
-            urgent.append(frames, tail, count: count, patch: patch, after: 0, headroom: headroom, spare: &spare)
+            urgent.append(frames, count: count, patch: patch, after: 0, headroom: headroom, spare: &spare)
         case .bulk:
-            bulk.append(frames, tail, count: count, patch: patch, after: urgentFrames.queued, headroom: headroom, spare: &spare)
+            bulk.append(frames, count: count, patch: patch, after: urgentFrames.queued, headroom: headroom, spare: &spare)
         }
+    }
+
+    /// Puts a frame of data at the end of the bulk lane.
+    ///
+    /// - Parameters:
+    ///   - head: the beginning of the frame.
+    ///   - tail: the rest of it. Where that is long it is not copied, but held until it has left.
+    public mutating func append(_ head: UnsafeRawBufferPointer, tail: ArraySlice<UInt8>) {
+        append(head, to: .bulk)
+        queuedBytes += tail.count
+        bulk.extend(with: tail)
     }
 
     /// The next message to send, its batch head written; `nil` when nothing waits.
     ///
     /// - Parameter received: frames received so far, which the head acknowledges.
-    /// - Returns: the buffer, and where in it the message starts: the transport's headroom is in front.
-    public mutating func next(received: UInt64) -> (message: [UInt8], start: Int)? {
+    /// - Returns: the message; the transport's headroom is in front of its start.
+    public mutating func next(received: UInt64) -> OutgoingMessage? {
         var queued: QueuedMessage
         if !urgent.isEmpty, !isBulksTurn || bulk.isEmpty || !bulk.firstMayLeave(after: urgentFrames.sent) {
             queued = urgent.removeFirst()
@@ -65,19 +77,31 @@ public struct Lanes: Sendable {
         } else {
             return nil
         }
-        queuedBytes -= queued.bytes.count - headroom
-        let start = headroom - Batch.headSize
-        Batch.writeHead(in: &queued.bytes, at: start, first: sentFrames, received: received)
+        queued.message.start = headroom - Batch.headSize
+        queuedBytes -= queued.message.count - Batch.headSize
+        Batch.writeHead(in: &queued.message.bytes, at: queued.message.start, first: sentFrames, received: received)
         sentFrames += UInt64(queued.frames)
-        return (queued.bytes, start)
+        return queued.message
     }
 
-    /// Takes back a buffer whose message has left, to fill it again.
-    public mutating func recycle(_ buffer: consuming [UInt8]) {
-        if spare.capacity == 0, buffer.capacity <= 4 * Batch.fullSize {
+    /// Adds the messages that are to be sent now to `messages`, in order: none when nothing waits.
+    ///
+    /// - Parameter received: frames received so far, which the heads acknowledge.
+    public mutating func gather(into messages: inout [OutgoingMessage], received: UInt64) {
+        var size = 0
+        while size < Self.gatheredSize, let message = next(received: received) {
+            size += message.count
+            messages.append(message)
+        }
+    }
+
+    /// Takes messages back that have left, to fill a buffer again.
+    public mutating func recycle(_ messages: inout [OutgoingMessage]) {
+        if spare.capacity == 0, var buffer = messages.popLast()?.bytes, buffer.capacity <= 4 * Batch.fullSize {
             buffer.removeAll(keepingCapacity: true)
             spare = buffer
         }
+        messages.removeAll(keepingCapacity: true)
     }
 
     /// Gives memory back that an idle connection need not hold.
@@ -130,10 +154,10 @@ public struct FramePatch: Sendable {
     }
 }
 
-/// A message that waits, with free bytes in front.
+/// A message that waits.
 private struct QueuedMessage: Sendable {
-    var bytes: [UInt8]
-    var frames: Int
+    var message = OutgoingMessage(bytes: [], start: 0)
+    var frames = 0
     /// How many urgent frames must have left before this message may.
     var after: UInt64 = 0
 }
@@ -142,37 +166,42 @@ private struct QueuedMessage: Sendable {
 private struct MessageQueue: Sendable {
     private var full: [QueuedMessage] = []
     private var nextFull = 0
-    private var open = QueuedMessage(bytes: [], frames: 0)
+    private var open = QueuedMessage()
 
     var isEmpty: Bool { open.frames == 0 && nextFull == full.count }
 
+    /// From this size on it pays not to copy a tail, though no frame can follow it in its message.
+    private static let longTail = 16 * 1024
+
     @inline(__always)
     mutating func append(
-        _ frames: UnsafeRawBufferPointer, _ tail: UnsafeRawBufferPointer, count: Int, patch: FramePatch, after: UInt64, headroom: Int,
-        spare: inout [UInt8]
+        _ frames: UnsafeRawBufferPointer, count: Int, patch: FramePatch, after: UInt64, headroom: Int, spare: inout [UInt8]
     ) {
-        if open.bytes.count >= headroom + Batch.fullSize {
+        if open.message.tail != nil || open.message.bytes.count >= headroom + Batch.fullSize {
             full.append(open)
-            open = QueuedMessage(bytes: [], frames: 0)
-            open.bytes.reserveCapacity(headroom + Batch.fullSize + FrameHead.maximumFrame)
+            open = QueuedMessage()
         }
         if open.frames == 0 {
-            if open.bytes.capacity == 0 { swap(&open.bytes, &spare) }
-            open.bytes.append(contentsOf: repeatElement(0, count: headroom))
+            if open.message.bytes.capacity == 0 { swap(&open.message.bytes, &spare) }
+            open.message.bytes.append(contentsOf: repeatElement(0, count: headroom))
         }
-        let start = open.bytes.count
-        open.bytes.append(contentsOf: frames)
-        if !tail.isEmpty { open.bytes.append(contentsOf: tail) }
+        let start = open.message.bytes.count
+        open.message.bytes.append(contentsOf: frames)
         open.frames += count
         open.after = after
-        open.bytes.withUnsafeMutableBytes { patch.apply(to: UnsafeMutableRawBufferPointer(rebasing: $0[start...])) }
+        open.message.bytes.withUnsafeMutableBytes { patch.apply(to: UnsafeMutableRawBufferPointer(rebasing: $0[start...])) }
+    }
+
+    /// Adds the end of the last frame.
+    mutating func extend(with tail: ArraySlice<UInt8>) {
+        if tail.count < Self.longTail { open.message.bytes.append(contentsOf: tail) } else { open.message.tail = tail }
     }
 
     func firstMayLeave(after sent: UInt64) -> Bool { (nextFull < full.count ? full[nextFull] : open).after <= sent }
 
     mutating func removeFirst() -> QueuedMessage {
         if nextFull < full.count {
-            var first = QueuedMessage(bytes: [], frames: 0)
+            var first = QueuedMessage()
             swap(&first, &full[nextFull])
             nextFull += 1
             if nextFull == full.count {
@@ -181,7 +210,7 @@ private struct MessageQueue: Sendable {
             }
             return first
         }
-        var last = QueuedMessage(bytes: [], frames: 0)
+        var last = QueuedMessage()
         swap(&last, &open)
         return last
     }

@@ -44,16 +44,17 @@ public enum WebSocketEncoder {
     ///
     /// - Parameters:
     ///   - start: where the payload begins, at least `maximumHeaderSize`.
+    ///   - rest: bytes of the payload that lie elsewhere, to be sent behind these; they are not masked here.
     /// - Returns: where the frame begins.
     public static func seal(
-        _ opcode: WebSocketOpcode, isFinal: Bool = true, payloadOf buffer: UnsafeMutableRawBufferPointer, from start: Int, maskKey: UInt32?
+        _ opcode: WebSocketOpcode, isFinal: Bool = true, payloadOf buffer: UnsafeMutableRawBufferPointer, from start: Int,
+        followedBy rest: Int = 0, maskKey: UInt32?
     ) -> Int {
         let payload = UnsafeMutableRawBufferPointer(rebasing: buffer[start...])
-        let begin = start - headerSize(length: payload.count, masked: maskKey != nil)
+        let length = payload.count + rest
+        let begin = start - headerSize(length: length, masked: maskKey != nil)
         if let maskKey { WebSocketMask.apply(maskKey, to: payload) }
-        if let base = buffer.baseAddress {
-            writeHeader(opcode, isFinal: isFinal, length: payload.count, maskKey: maskKey, to: base + begin)
-        }
+        if let base = buffer.baseAddress { writeHeader(opcode, isFinal: isFinal, length: length, maskKey: maskKey, to: base + begin) }
         return begin
     }
 

@@ -1,14 +1,10 @@
+internal import TelekinesisProtocol
+
 /// What one connection has still to write, and who writes it: pure bookkeeping, under its owner's lock.
 ///
 /// One thread writes at a time. What the system does not take stays here until the connection is writable again. A pong waits only for
 /// what was begun before it, and only the last ping is answered (RFC 6455 §5.5.3), so that nothing a peer sends can make this grow.
 struct Outbox {
-    /// Bytes to write, from `start` on.
-    struct Chunk: Equatable {
-        var bytes: [UInt8]
-        var start: Int
-    }
-
     private enum Writer {
         case none
         /// Some thread writes. `mayGoOn`: the connection became writable meanwhile, perhaps after the write that fell short.
@@ -18,12 +14,12 @@ struct Outbox {
     }
 
     private var writer = Writer.none
-    /// What fell short, then a message that came while another thread was writing.
-    private var waiting: [Chunk] = []
+    /// What fell short, then messages that came while another thread was writing. Each is a frame from its start on.
+    private var waiting: [OutgoingMessage] = []
     private var pong: [UInt8]?
     private var close: [UInt8]?
 
-    mutating func add(_ chunk: Chunk) { waiting.append(chunk) }
+    mutating func add(_ frames: [OutgoingMessage]) { waiting += frames }
 
     mutating func addPong(_ frame: [UInt8]) { pong = frame }
 
@@ -37,21 +33,23 @@ struct Outbox {
     }
 
     /// What to write next; nil when that was all, and with it the writing.
-    mutating func next() -> Chunk? {
-        if !waiting.isEmpty { return waiting.removeFirst() }
-        if let frame = pong.take() ?? close.take() { return Chunk(bytes: frame, start: 0) }
-        waiting = []
+    mutating func next() -> [OutgoingMessage]? {
+        if !waiting.isEmpty {
+            defer { waiting = [] }
+            return waiting
+        }
+        if let frame = pong.take() ?? close.take() { return [OutgoingMessage(bytes: frame, start: 0)] }
         writer = .none
         return nil
     }
 
     /// The system took only a part. Gives `rest` back when the writer should go on with it at once; else it stays here, to go first.
-    mutating func fellShort(_ rest: Chunk) -> Chunk? {
+    mutating func fellShort(_ rest: [OutgoingMessage]) -> [OutgoingMessage]? {
         if case .active(mayGoOn: true) = writer {
             writer = .active(mayGoOn: false)
             return rest
         }
-        waiting.insert(rest, at: 0)
+        waiting = rest + waiting
         writer = .full
         return nil
     }

@@ -1,5 +1,6 @@
 public import Reactor
 internal import Synchronization
+public import TelekinesisProtocol
 internal import WebSocket
 
 /// A WebSocket over TCP whose handshake is done (RFC 6455), as one side of a ``Transport``.
@@ -9,6 +10,7 @@ public final class WebSocketTransport: Transport {
     private struct State {
         var outbox = Outbox()
         var closing = WebSocketClosing()
+        /// For control frames.
         var masks: MaskKeys?
         var receiver: (any TransportReceiver)?
         /// `send` has kept a rest, and the receiver is to hear when it has left.
@@ -32,6 +34,8 @@ public final class WebSocketTransport: Transport {
     private let state: Mutex<State>
     /// This side has closed: what still arrives interests nobody.
     private let isClosing = Atomic<Bool>(false)
+    /// For messages; touched only by `send`, of which there is one at a time.
+    nonisolated(unsafe) private var masks: MaskKeys?
     // The following are touched only in callbacks of the stream, which come one at a time.
     nonisolated(unsafe) private var decoder: WebSocketDecoder
     nonisolated(unsafe) private var controlBudget: ControlBudget
@@ -45,7 +49,8 @@ public final class WebSocketTransport: Transport {
         self.subprotocol = subprotocol
         decoder = WebSocketDecoder(role: role, maximumMessageSize: maximumMessageSize)
         controlBudget = ControlBudget(now: stream.loop.now)
-        state = Mutex(State(masks: role == .client ? MaskKeys() : nil))
+        masks = role == .client ? MaskKeys() : nil
+        state = Mutex(State(masks: masks))
     }
 
     /// Says who hears of everything; called by the stream's callbacks, before anything else.
@@ -56,66 +61,65 @@ public final class WebSocketTransport: Transport {
 
     // MARK: Sending
 
-    /// Sends a binary message.
-    public func send(_ message: consuming [UInt8], from start: Int) -> [UInt8]? {
-        send(.binary, consume message, from: start)
+    /// Sends binary messages.
+    public func send(_ messages: consuming [OutgoingMessage]) -> [OutgoingMessage]? {
+        send(.binary, consume messages)
     }
 
-    /// Sends a text message, which must be UTF-8; as ``send(_:from:)`` does.
-    public func send(text message: consuming [UInt8], from start: Int) -> [UInt8]? {
-        send(.text, consume message, from: start)
+    /// Sends text messages, which must be UTF-8; as ``send(_:)`` does.
+    public func send(text messages: consuming [OutgoingMessage]) -> [OutgoingMessage]? {
+        send(.text, consume messages)
     }
 
-    private func send(_ opcode: WebSocketOpcode, _ message: consuming [UInt8], from start: Int) -> [UInt8]? {
-        let (isOpen, isFree, key) = state.withLock { state in
-            guard state.closing.isOpen else { return (false, false, nil as UInt32?) }
-            return (true, state.outbox.beginWriting(), state.masks?.next())
+    private func send(_ opcode: WebSocketOpcode, _ messages: consuming [OutgoingMessage]) -> [OutgoingMessage]? {
+        let (isOpen, isFree) = state.withLock { state in
+            guard state.closing.isOpen else { return (false, false) }
+            return (true, state.outbox.beginWriting())
         }
-        // Closed: it is as if the message had been lost on the way. The receiver hears of the end.
-        guard isOpen else { return message }
-        let begin = message.withUnsafeMutableBytes {
-            WebSocketEncoder.seal(opcode, payloadOf: $0, from: start, maskKey: key)
-        }
-        let chunk = Outbox.Chunk(bytes: message, start: begin)
+        // Closed: it is as if the messages had been lost on the way. The receiver hears of the end.
+        guard isOpen else { return messages }
+        for index in messages.indices { messages[index].seal(opcode, maskKey: masks?.next()) }
         let isWriter =
             isFree
-            || state.withLock { state in
+            || state.withLock { [messages] state in
                 if state.outbox.beginWriting() { return true }
-                // A pong or a close frame is being written: whoever does that goes on with this message.
-                state.outbox.add(chunk)
+                // A pong or a close frame is being written: whoever does that goes on with these messages.
+                state.outbox.add(messages)
                 state.owesWritable = true
                 return false
             }
-        return isWriter ? write(chunk) : nil
+        return isWriter ? write(messages) : nil
     }
 
     /// Writes as the one writer, `first` and then whatever waits.
     ///
-    /// - Returns: the bytes of `first` when all of them left. Else the receiver will be told when they have.
-    private func write(_ first: consuming Outbox.Chunk) -> [UInt8]? {
-        guard let bytes = writeOne(first, isMessage: true) else { return nil }
+    /// - Returns: `first`, or the last of it, when all of it left. Else the receiver will be told when it has.
+    private func write(_ first: consuming [OutgoingMessage]) -> [OutgoingMessage]? {
+        guard let written = writeFrames(first, areMessages: true) else { return nil }
         writeRest()
-        return bytes
+        return written
     }
 
-    private func writeOne(_ chunk: consuming Outbox.Chunk, isMessage: Bool = false) -> [UInt8]? {
-        var chunk = chunk
+    private func writeFrames(_ frames: consuming [OutgoingMessage], areMessages: Bool = false) -> [OutgoingMessage]? {
+        var frames = frames
         while true {
-            chunk.start += chunk.bytes.withUnsafeBytes { stream.write(UnsafeRawBufferPointer(rebasing: $0[chunk.start...])) }
-            if chunk.start == chunk.bytes.count { return chunk.bytes }
-            let again = state.withLock { [chunk] state in
-                let again = state.outbox.fellShort(chunk)
-                if again == nil, isMessage { state.owesWritable = true }
+            let size = frames.reduce(0) { $0 + $1.count }
+            let taken = frames.withBuffers { stream.write($0) }
+            if taken == size { return frames }
+            frames.remove(taken)
+            let again = state.withLock { [frames] state in
+                let again = state.outbox.fellShort(frames)
+                if again == nil, areMessages { state.owesWritable = true }
                 return again
             }
             guard let again else { return nil }
-            chunk = again
+            frames = again
         }
     }
 
     /// What the one writer writes next. When there is nothing, whoever waited for that is told.
-    private func nextToWrite() -> Outbox.Chunk? {
-        let (next, ends, waiting) = state.withLock { state -> (Outbox.Chunk?, Bool, (any TransportReceiver)?) in
+    private func nextToWrite() -> [OutgoingMessage]? {
+        let (next, ends, waiting) = state.withLock { state -> ([OutgoingMessage]?, Bool, (any TransportReceiver)?) in
             if let next = state.outbox.next() { return (next, false, nil) }
             defer { (state.endsWhenWritten, state.owesWritable) = (false, false) }
             return (nil, state.endsWhenWritten, state.owesWritable && state.closing.isOpen ? state.receiver : nil)
@@ -133,7 +137,7 @@ public final class WebSocketTransport: Transport {
 
     private func writeRest() {
         while let next = nextToWrite() {
-            guard writeOne(next) != nil else { break }
+            guard writeFrames(next) != nil else { break }
         }
     }
 
