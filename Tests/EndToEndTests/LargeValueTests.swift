@@ -64,6 +64,26 @@ import Testing
         await hub.stop()
     }
 
+    /// The ways of byte arrays: in one frame, in parts behind one, in front of and behind other arguments, and within one process.
+    @Test(arguments: [65_535, 65_536, 65_537, 1_048_576, 1_048_577, 3_000_000])
+    func bytesComeBackAsTheyWere(_ size: Int) async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try await hub.connect(), try await hub.connect())
+        try await provider.publish(Counter(on: provider), as: "demo/counter")
+        try await provider.publish(function: "demo/between") { (first: [UInt8], number: Int, last: [UInt8]) in
+            first + [UInt8(number)] + last
+        }
+        let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        let counter = try await caller.resolve("demo/counter", as: Counter.self)
+        #expect(try await counter.echo(bytes) == bytes)
+        #expect(try await provider.resolve("demo/counter", as: Counter.self).echo(bytes) == bytes)
+        let between: RemoteFunction<([UInt8], Int, [UInt8]) -> [UInt8]> = try await caller.function("demo/between")
+        #expect(try await between(bytes, 7, [1, 2]) == bytes + [7, 1, 2])
+        #expect(try await between([1, 2], 7, bytes) == [1, 2, 7] + bytes)
+        #expect(try await between(bytes, 7, bytes) == bytes + [7] + bytes)
+        await hub.stop()
+    }
+
     @Test func manyLargeResultsAtOnceAllArrive() async throws {
         let hub = try await startHub()
         let (provider, caller) = (try await hub.connect(), try await hub.connect())

@@ -105,4 +105,46 @@ import Testing
         try look(queued.bytes[(queued.start + Batch.headSize)...]) { #expect($0.peer == NodeID(rawValue: 99)) }
         try look(frame) { #expect($0.peer == NodeID(rawValue: 7)) }
     }
+
+    @Test func longTailWaitsUncopiedAndShortOneIsCopied() throws {
+        var lanes = Lanes(transportHeadroom: 16)
+        let value = [UInt8](repeating: 5, count: 128 * 1024)
+        let parts = [value[..<65_536], value[65_536..<65_636], value[65_636..<131_072]]
+        for (call, part) in parts.enumerated() {
+            var head = [UInt8](repeating: 0, count: FrameType.data.headSize)
+            head.withUnsafeMutableBytes {
+                FrameWriter.dataHead(over: $0, tail: part.count, flags: [], peer: .hub, call: CallID(call))
+            }
+            head.withUnsafeBytes { lanes.append($0, tail: part) }
+        }
+        #expect(lanes.queuedBytes == value.count + 3 * FrameType.data.headSize)
+        var calls: [CallID] = []
+        for part in [parts[0], parts[2]] {
+            let next = lanes.next(received: 0)
+            let message = try #require(next)
+            calls += try Self.read(next).calls
+            let tail = try #require(message.tail)
+            #expect(tail.withUnsafeBytes { $0.baseAddress } == part.withUnsafeBytes { $0.baseAddress })
+            #expect(tail.count == part.count)
+        }
+        #expect(calls == [0, 1, 2])
+        #expect(lanes.isEmpty)
+    }
+
+    @Test func messagesAreGatheredInOrderUpToABound() throws {
+        var lanes = Lanes(transportHeadroom: 16)
+        for call in 1...16 { Self.frame(64 * 1024, call: CallID(call)).withUnsafeBytes { lanes.append($0, to: .bulk) } }
+        Self.frame(64, call: 1000).withUnsafeBytes { lanes.append($0, to: .urgent) }
+        var messages: [OutgoingMessage] = []
+        lanes.gather(into: &messages, received: 0)
+        let size = messages.reduce(0) { $0 + $1.count }
+        #expect(size >= Lanes.gatheredSize && size < Lanes.gatheredSize + 64 * 1024 + Batch.headSize)
+        #expect(try messages.flatMap { try Self.read($0).calls } == [1000, 1, 2, 3, 4])
+        lanes.recycle(&messages)
+        #expect(messages.isEmpty)
+        // What becomes urgent meanwhile goes in front of what was not gathered.
+        Self.frame(64, call: 1001).withUnsafeBytes { lanes.append($0, to: .urgent) }
+        lanes.gather(into: &messages, received: 0)
+        #expect(try messages.flatMap { try Self.read($0).calls }.prefix(2) == [1001, 5])
+    }
 }

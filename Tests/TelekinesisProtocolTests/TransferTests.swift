@@ -54,6 +54,42 @@ import Testing
         #expect(total == OutgoingTransfer.initialCredit / 2)
     }
 
+    /// What a transfer whose first part is `head` grants for each part that comes but the last, where nobody asks, and what it holds at the end.
+    static func receive(_ head: [UInt8], _ parts: [[UInt8]]) throws -> (grants: [UInt32], value: SplitBytes) {
+        var incoming = IncomingTransfer(head, limit: .max)
+        let grants = try parts.map { part in try part.withUnsafeBytes { try incoming.append($0) } }
+        return (grants.dropLast(), incoming.value)
+    }
+
+    @Test func byteArrayThatWasAnnouncedComesByItselfAndNeedsNoGrant() throws {
+        let parts = (0..<16).map { [UInt8](repeating: UInt8($0), count: 64 * 1024) }
+        let head: [UInt8] = [9, 9, 0xc6, 0, 0x10, 0, 0]
+        let (grants, value) = try Self.receive(head, parts)
+        #expect(grants.allSatisfy { $0 == 0 })
+        #expect(value.bytes == head)
+        #expect(value.tail == Array(parts.joined()))
+    }
+
+    @Test func largerArrayIsGrantedUntilTheRestMayCome() throws {
+        let parts = [[UInt8]](repeating: [UInt8](repeating: 1, count: 64 * 1024), count: 32)
+        let (grants, value) = try Self.receive([0xc6, 0, 0x20, 0, 0], parts)
+        // Half a MiB came, and with its grant 1 MiB may come; so again; what is left then was granted.
+        let granted: [UInt32] = grants.filter { $0 > 0 }
+        #expect(granted == [524_288, 524_288])
+        #expect(value.tail?.count == 2 * 1024 * 1024)
+    }
+
+    @Test func whatOnlyLooksLikeAnAnnouncementIsPutTogether() throws {
+        // More comes than was announced, and it is granted all the same.
+        let parts = [[UInt8]](repeating: [UInt8](repeating: 1, count: 64 * 1024), count: 32)
+        let head: [UInt8] = [7, 0xc6, 0, 0, 0, 200]
+        let (grants, value) = try Self.receive(head, parts)
+        let granted: UInt32 = grants.reduce(0, +)
+        #expect(granted >= 1_048_576)
+        #expect(value.tail == nil)
+        #expect(value.bytes == head + parts.joined())
+    }
+
     @Test func livenessAsksThenGivesUp() {
         var liveness = Liveness(interval: 15, limit: 30, now: 100)
         #expect(liveness.check(at: 110) == .wait(until: 115))

@@ -38,15 +38,17 @@ final class DecodingState: ValueSource {
         survey reader: inout MessagePackReader, origin: MessagePackDecoder.Origin, userInfo: [CodingUserInfoKey: any Sendable],
         implicitly implicitUserInfo: (@Sendable () -> [CodingUserInfoKey: any Sendable])?
     ) throws(MessagePackError) {
-        self.bytes = reader.bytes
         self.start = reader.position
-        self.reader = reader
         self.origin = origin
         self.sendableUserInfo = userInfo
         self.implicitUserInfo = implicitUserInfo
         var extents: [Extent] = []
         try reader.skip(recording: &extents)
         self.extents = extents
+        // Only now all of the value lies in the bytes for certain.
+        self.bytes = reader.bytes
+        self.reader = reader
+        self.reader.position = start
     }
 
     var userInfo: [CodingUserInfoKey: Any] { implicitUserInfo.map { $0() } ?? sendableUserInfo }

@@ -144,11 +144,13 @@ extension MessagePackReader {
 
     /// Bytes; also as an array of integers, which is how others may write what is `[UInt8]` here.
     fileprivate mutating func binary(_ origin: MessagePackDecoder.Origin) throws(MessagePackError) -> [UInt8] {
+        if let whole = readTail() { return whole }
         switch try peekHead() {
         case .array: return try array { reader throws(MessagePackError) in try reader.integer(origin, UInt8.self) }
         case .string where origin != .native:
             let start = position
-            guard let bytes = Base64.decode(bytes[try readStringBytes()]) else { throw MessagePackError(.invalidText, offset: start) }
+            let text = try readStringBytes()
+            guard let bytes = Base64.decode(bytes[text]) else { throw MessagePackError(.invalidText, offset: start) }
             return bytes
         default: return try readBinary()
         }

@@ -6,11 +6,13 @@ public struct MessagePackReader: Sendable {
     public static let maximumDepth = 128
 
     /// The bytes, of which those in `position..<end` are still to be read.
-    public let bytes: [UInt8]
+    public private(set) var bytes: [UInt8]
     /// Where the next value begins.
     public internal(set) var position: Int
-    /// Where the last value ends.
-    public let end: Int
+    /// Where the last value ends, or where `tail` goes on.
+    public private(set) var end: Int
+    /// What stands behind `bytes`, as long as it was not needed there.
+    var tail: [UInt8]?
 
     /// Creates a reader of all `bytes`.
     public init(_ bytes: [UInt8]) {
@@ -26,7 +28,20 @@ public struct MessagePackReader: Sendable {
     }
 
     /// Whether everything has been read.
-    public var isAtEnd: Bool { position == end }
+    public var isAtEnd: Bool { position == end && tail == nil }
+
+    /// Whether so many bytes are left.
+    @inline(__always)
+    mutating func has(_ count: Int) -> Bool { count <= end - position || joinsTail() && count <= end - position }
+
+    @inline(never)
+    private mutating func joinsTail() -> Bool {
+        guard let rest = tail.take() else { return false }
+        // Where there is a tail, the bytes end where the last value does.
+        bytes += rest
+        end = bytes.count
+        return true
+    }
 
     /// Throws unless everything has been read.
     public func finish() throws(MessagePackError) {
@@ -35,7 +50,7 @@ public struct MessagePackReader: Sendable {
 
     /// Reads a scalar, or the kind and length of what follows: so many bytes, values or entries at least *could* follow.
     public mutating func readHead() throws(MessagePackError) -> MessagePackHead {
-        guard position < end else { throw MessagePackError(.truncated, offset: position) }
+        guard has(1) else { throw MessagePackError(.truncated, offset: position) }
         let format = bytes[position]
         position += 1
         switch format {
@@ -94,8 +109,8 @@ public struct MessagePackReader: Sendable {
     }
 
     /// A length, once as many bytes are seen to be there: an element takes at least one, an entry of a map two.
-    private func length(_ count: Int, unit: Int = 1) throws(MessagePackError) -> Int {
-        guard count <= (end - position) / unit else { throw MessagePackError(.truncated, offset: position) }
+    private mutating func length(_ count: Int, unit: Int = 1) throws(MessagePackError) -> Int {
+        guard has(count * unit) else { throw MessagePackError(.truncated, offset: position) }
         return count
     }
 

@@ -4,6 +4,8 @@
 public struct MessagePackWriter: Sendable {
     /// What was written so far, behind whatever the buffer held at the start.
     public var bytes: [UInt8]
+    /// A byte array that follows, kept in place of a copy.
+    public package(set) var tail: [UInt8]?
 
     /// Creates a writer that appends to `bytes`.
     @inlinable

@@ -1,7 +1,7 @@
 extension MessagePackReader {
     /// Passes over the next value if it is nil, and tells whether it was.
     public mutating func readNil() -> Bool {
-        guard position < end, bytes[position] == 0xc0 else { return false }
+        guard has(1), bytes[position] == 0xc0 else { return false }
         position += 1
         return true
     }
@@ -74,7 +74,8 @@ extension MessagePackReader {
 
     /// Reads a binary value.
     public mutating func readBinary() throws(MessagePackError) -> [UInt8] {
-        Array(bytes[try readBinaryRange()])
+        let range = try readBinaryRange()
+        return Array(bytes[range])
     }
 
     /// Reads the head of an array, and returns how many values follow.
@@ -109,7 +110,8 @@ extension MessagePackReader {
         let start = position
         let head = try readHead()
         guard case .extension(MessagePackTimestamp.extensionType, let count) = head else { throw mismatch(.timestamp, head, at: start) }
-        guard let timestamp = try MessagePackTimestamp(extensionPayload: bytes[readPayload(count)]) else {
+        let payload = try readPayload(count)
+        guard let timestamp = MessagePackTimestamp(extensionPayload: bytes[payload]) else {
             throw MessagePackError(.invalidTimestamp, offset: start)
         }
         return timestamp

@@ -48,6 +48,11 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     @usableFromInline
     mutating func append<Value: Encodable>(_ value: Value, label: String? = nil) throws {
         guard count < Int(UInt8.max) else { throw TelekinesisError(.invalidUse, "a call has at most 255 arguments") }
+        writer.join()
+        if writer.keep(value, longerThan: FrameHead.maximumBody) {
+            count += 1
+            return
+        }
         do {
             if let home {
                 var scope = CodingScope(writing: references, home: home)
@@ -75,24 +80,25 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     public mutating func doneRecording() throws {}
 
     /// The bytes of the whole frame, its head still empty.
-    mutating func frame(selector: Selector, signature: UInt32, resultKey: ActorKey? = nil, encoding: Encoding = .messagePack) -> [UInt8] {
-        var bytes = writer.takeBytes()
+    mutating func frame(selector: Selector, signature: UInt32, resultKey: ActorKey? = nil, encoding: Encoding = .messagePack) -> SplitBytes
+    {
+        var frame = writer.take()
         let count = UInt8(count)
         let fixed = prefix - CallBody.fixedSize
-        bytes.withUnsafeMutableBytes { memory in
+        frame.bytes.withUnsafeMutableBytes { memory in
             resultKey?.store(in: memory, at: FrameType.call.headSize)
             CallBody.writeFixed(
                 UnsafeMutableRawBufferPointer(rebasing: memory[fixed...]), selector: selector.rawValue, signature: signature,
                 encoding: encoding, argumentCount: count)
         }
-        if let references { bytes.insert(contentsOf: references.table, at: fixed) }
-        return bytes
+        if let references { frame.bytes.insert(contentsOf: references.table, at: fixed) }
+        return frame
     }
 }
 
 extension CallEncoder {
     /// The frame of a call that names its method and gives its arguments in words.
-    static func words(method: String, _ words: [String]) throws -> [UInt8] {
+    static func words(method: String, _ words: [String]) throws -> SplitBytes {
         var encoder = CallEncoder()
         try encoder.append(method)
         try encoder.append(words)

@@ -6,14 +6,14 @@ internal import TelekinesisProtocol
 enum LocalCall {
     /// Executes the call whose frame is `frame`, and yields what would have come as the reply.
     static func invoke(
-        _ object: any DistributedActor, _ frame: [UInt8], _ references: OutgoingReferences?, on node: Node
+        _ object: any DistributedActor, _ frame: SplitBytes, _ references: OutgoingReferences?, on node: Node
     ) async throws -> Reply {
-        let body = [UInt8](frame[FrameType.call.headSize...])
+        let body = SplitBytes([UInt8](frame.bytes[FrameType.call.headSize...]), tail: frame.tail)
         var writer = ReplyWriter.start()
         var flags: ReplyFlags = []
         var results: OutgoingReferences?
         do {
-            let head = try CallBody(parsing: body, flags: references == nil ? [] : .references)
+            let head = try CallBody(parsing: body.bytes, flags: references == nil ? [] : .references)
             let table = try MethodTable.of(type(of: object))
             let received = references.map { ReceivedReferences(local: $0) }
             results = try await IncomingCall.execute(
@@ -23,7 +23,7 @@ enum LocalCall {
             flags = ReplyWriter.write(thrown: error, into: &writer)
         }
         return Reply(
-            body: [UInt8](writer.bytes[ReplyWriter.prefix...]), flags: flags, source: node.id,
+            body: SplitBytes([UInt8](writer.bytes[ReplyWriter.prefix...]), tail: writer.tail), flags: flags, source: node.id,
             references: results.map { ReceivedReferences(local: $0) })
     }
 }

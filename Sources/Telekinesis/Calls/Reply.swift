@@ -5,7 +5,7 @@ internal import TelekinesisProtocol
 @usableFromInline
 struct Reply: Sendable {
     /// Encoding byte and value.
-    var body: [UInt8]
+    var body: SplitBytes
     /// Whether the value is an error, and whether the method ran.
     var flags: ReplyFlags
     /// The node that answered.
@@ -17,8 +17,8 @@ struct Reply: Sendable {
 extension Reply {
     /// The error in it, as it travelled.
     private var wireError: WireError? {
-        guard flags.contains(.isError), body.first == Encoding.messagePack.rawValue else { return nil }
-        var reader = MessagePackReader(body, in: 1..<body.count)
+        guard flags.contains(.isError), body.bytes.first == Encoding.messagePack.rawValue else { return nil }
+        var reader = body.reader(from: 1)
         return try? MessagePackDecoder().decode(WireError.self, from: &reader)
     }
 
@@ -37,11 +37,11 @@ extension Reply {
     @usableFromInline
     func decode<Value: Decodable>(_ type: Value.Type, on node: Node) throws -> Value {
         try throwError()
-        guard body.first == Encoding.messagePack.rawValue else {
+        guard body.bytes.first == Encoding.messagePack.rawValue else {
             throw TelekinesisError(.badResult, "the result is in an encoding that is not known here", ran: .yes)
         }
         do {
-            var reader = MessagePackReader(body, in: 1..<body.count)
+            var reader = body.reader(from: 1)
             var scope = CodingScope(reading: references, home: .passUnretained(node.session.home))
             return try scope.run { try MessagePackDecoder(userInfo: CodingScope.userInfo).decode(type, from: &reader) }
         } catch {
@@ -56,4 +56,9 @@ extension Reply {
         if let wire = wireError, let thrown = ThrownErrors.decode(wire, decoder: MessagePackDecoder()) { throw thrown }
         throw error
     }
+}
+
+extension SplitBytes {
+    /// Reads the values that begin at `start`.
+    func reader(from start: Int) -> MessagePackReader { MessagePackReader(bytes, from: start, tail: tail) }
 }

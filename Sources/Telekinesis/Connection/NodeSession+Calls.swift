@@ -24,7 +24,7 @@ extension NodeSession {
     /// - Parameter frame: head (still empty) and body of the call.
     /// - Throws: ``TelekinesisError``; the answer itself may be an error too, see ``Reply/flags``.
     nonisolated(nonsending) func call(
-        _ frame: consuming [UInt8], to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil
+        _ frame: consuming SplitBytes, to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil
     ) async throws -> Reply {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
         let now = loop.now
@@ -57,18 +57,18 @@ extension NodeSession {
     }
 
     /// Puts what a call carries besides its arguments into its frame.
-    func load(_ baggage: Baggage, on frame: inout [UInt8], _ flags: inout CallFlags) throws(TelekinesisError) {
+    func load(_ baggage: Baggage, on frame: inout SplitBytes, _ flags: inout CallFlags) throws(TelekinesisError) {
         guard !baggage.isEmpty else { return }
         let metadata = try baggage.metadata(on: home)
         let length = UInt32(metadata.count).littleEndian
         let place = FrameType.call.headSize + (flags.contains(.resultKey) ? 16 : 0)
-        frame.insert(contentsOf: withUnsafeBytes(of: length) { Array($0) } + metadata, at: place)
+        frame.bytes.insert(contentsOf: withUnsafeBytes(of: length) { Array($0) } + metadata, at: place)
         flags.insert(.metadata)
     }
 
     /// Sends a call; `completion` hears the answer on whatever thread brings it.
     func start(
-        _ frame: [UInt8], to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil,
+        _ frame: SplitBytes, to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil,
         completion: @escaping @Sendable (Result<Reply, TelekinesisError>) -> Void
     ) {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
@@ -115,9 +115,9 @@ extension NodeSession {
     /// Puts a call on a link. Calls to an object that a large call to it precedes wait for that.
     func transmit(_ call: OutgoingCall, on link: any FrameLink) {
         let size = call.firstFrameSize
-        let isLarge = size < call.bytes.count
+        let isLarge = call.isLarge
         if isLarge {
-            let upload = Upload(transfer: OutgoingTransfer(call.bytes, from: size), call: call)
+            let upload = Upload(transfer: call.rest, call: call)
             let isWanted = state.withLock { state in
                 guard state.pending.contains(call.id) else { return false }
                 state.uploads[call.id] = upload
@@ -295,7 +295,7 @@ extension NodeSession {
             }
             return
         }
-        let reply = Reply(body: [UInt8](body), flags: flags, source: source, references: received)
+        let reply = Reply(body: SplitBytes([UInt8](body)), flags: flags, source: source, references: received)
         if flags.contains(.isError), flags.ran == .no, repeats(reply, id) { return }
         // Late answers are normal: cancellation and deadline cross them.
         guard let entry = state.withLock({ $0.pending.reply(to: id, from: source, flags) }) else { return }
@@ -325,7 +325,7 @@ extension NodeSession {
             if amount > 0 { link.send(FrameWriter.credit(flags: .towardsCaller, peer: source, call: id, amount: amount)) }
         case .done(let entry, let result):
             deliver(
-                Reply(body: result.transfer.bytes, flags: result.flags, source: source, references: result.received), to: entry, id)
+                Reply(body: result.transfer.value, flags: result.flags, source: source, references: result.received), to: entry, id)
         case .fail(var error):
             error.ran = .yes
             giveUp(id, error, at: source, on: link)

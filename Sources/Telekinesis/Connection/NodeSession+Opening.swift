@@ -170,7 +170,7 @@ enum ControlCall {
     /// The hub: the object with key 0 at node 0.
     static let target = ActorTarget(.object(.control), .remote)
 
-    static func frame(_ selector: Selector, _ request: some Codable & Sendable) throws -> [UInt8] {
+    static func frame(_ selector: Selector, _ request: some Codable & Sendable) throws -> SplitBytes {
         var encoder = CallEncoder()
         try encoder.append(request)
         return encoder.frame(selector: selector, signature: 0)

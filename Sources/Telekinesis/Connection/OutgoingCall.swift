@@ -7,12 +7,17 @@ struct OutgoingCall: Sendable {
     let deadline: UInt64
     /// Head and body. More than one frame when the arguments are large.
     private(set) var bytes: [UInt8]
+    /// The end of the body, where that lies by itself: it follows the first frame.
+    private let tail: [UInt8]?
     private var flags: CallFlags
     /// What its arguments hand over.
     let references: OutgoingReferences?
 
     /// Whether it does not fit into one frame.
-    var isLarge: Bool { bytes.count > Self.largestFrame }
+    var isLarge: Bool { bytes.count > Self.largestFrame || tail != nil }
+
+    /// What follows the first frame.
+    var rest: OutgoingTransfer { tail.map { OutgoingTransfer($0, from: 0) } ?? OutgoingTransfer(bytes, from: firstFrameSize) }
 
     /// The node that its frames name; 0 where the hub chooses, or is the only one to know. What was so when the head was written: the target may have
     /// found its place since.
@@ -47,7 +52,7 @@ struct OutgoingCall: Sendable {
     ///   - frame: body behind an empty head. Owned by nobody else, so that writing the head copies nothing.
     ///   - now: the time on the clock of the deadline.
     init(
-        id: CallID, target: ActorTarget, flags: CallFlags, deadline: UInt64, frame: consuming [UInt8],
+        id: CallID, target: ActorTarget, flags: CallFlags, deadline: UInt64, frame: consuming SplitBytes,
         references: OutgoingReferences? = nil, now: UInt64
     ) {
         self.id = id
@@ -55,8 +60,10 @@ struct OutgoingCall: Sendable {
         self.flags = flags
         self.references = references
         self.deadline = deadline
-        bytes = consume frame
-        if bytes.count > Self.largestFrame { self.flags.insert(.more) }
+        frame.join(beyond: Self.largestFrame)
+        tail = frame.tail
+        bytes = frame.bytes
+        if isLarge { self.flags.insert(.more) }
         writeHead(now: now)
     }
 

@@ -157,7 +157,7 @@ extension NodeSession {
 
     /// The same for a call whose frame is there.
     func intercepted(
-        _ frame: [UInt8], _ method: String, to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil
+        _ frame: SplitBytes, _ method: String, to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil
     ) async throws -> Reply {
         // Behind the construction of what it calls, which interceptors may hold up.
         if let instance = target.lease as? RemoteInstance { try await instance.departure() }

@@ -9,20 +9,20 @@ internal import TelekinesisProtocol
 enum ArgumentBinding {
     /// The method that a call means, and its arguments.
     static func method(
-        _ selector: UInt64, of table: MethodTable, head: CallBody, body: [UInt8], _ received: ReceivedReferences?, on home: NodeHome
+        _ selector: UInt64, of table: MethodTable, head: CallBody, body: SplitBytes, _ received: ReceivedReferences?, on home: NodeHome
     ) throws -> (Method, CallDecoder) {
         do throws(TelekinesisError) {
             if selector != 0 {
                 let method = try table.method(Selector(rawValue: selector), signatureHash: head.signature)
                 if let refusal = method.refusal { throw TelekinesisError(.unsupported, refusal) }
                 if head.encoding == .messagePack {
-                    let reader = MessagePackReader(body, in: head.argumentsStart..<body.count)
+                    let reader = body.reader(from: head.argumentsStart)
                     return (method, CallDecoder(reader, count: head.argumentCount, received, on: home))
                 }
-                let given = try GivenArguments(head: head, body: body, nameFirst: false)
+                let given = try GivenArguments(head: head, body: body.joined, nameFirst: false)
                 return (method, try given.decoder(labels: method.labels, signature: method.signature, received, on: home))
             }
-            let given = try GivenArguments(head: head, body: body, nameFirst: true)
+            let given = try GivenArguments(head: head, body: body.joined, nameFirst: true)
             let method = try table.method(named: given.name, labels: given.labels)
             if let refusal = method.refusal { throw TelekinesisError(.unsupported, refusal) }
             return (method, try given.decoder(labels: method.labels, signature: method.signature, received, on: home))
@@ -41,7 +41,7 @@ enum ArgumentBinding {
 
     /// The arguments of a function or an initialiser.
     static func arguments(
-        of function: MethodDescription, head: CallBody, body: [UInt8], _ received: ReceivedReferences?, on home: NodeHome
+        of function: MethodDescription, head: CallBody, body: SplitBytes, _ received: ReceivedReferences?, on home: NodeHome
     ) throws -> CallDecoder {
         do throws(TelekinesisError) {
             if head.encoding == .messagePack, head.selector != 0 {
@@ -50,10 +50,10 @@ enum ArgumentBinding {
                     let taken = count == 1 ? "one argument" : "\(count) arguments"
                     throw TelekinesisError(.badArguments, "\(function.signature) takes \(taken); the call has \(head.argumentCount)")
                 }
-                let reader = MessagePackReader(body, in: head.argumentsStart..<body.count)
+                let reader = body.reader(from: head.argumentsStart)
                 return CallDecoder(reader, count: head.argumentCount, received, on: home)
             }
-            let given = try GivenArguments(head: head, body: body, nameFirst: head.selector == 0)
+            let given = try GivenArguments(head: head, body: body.joined, nameFirst: head.selector == 0)
             return try given.decoder(labels: function.labels, signature: function.signature, received, on: home)
         } catch {
             throw Refusal(error)

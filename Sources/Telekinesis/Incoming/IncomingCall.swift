@@ -42,7 +42,7 @@ final class IncomingCall: Sendable {
     let action: Action
     let head: CallBody
     /// The body of the call.
-    let body: [UInt8]
+    let body: SplitBytes
     /// The objects, functions and streams among its arguments.
     let received: ReceivedReferences?
     /// What the caller has put beside the arguments; `nil` when that is nothing.
@@ -55,7 +55,7 @@ final class IncomingCall: Sendable {
 
     /// - Parameter callee: what the call is made on; `nil` when that is still under construction, see ``assign(_:)``.
     init(
-        id: ID, callee: Callee?, action: Action, head: CallBody, body: [UInt8], received: ReceivedReferences?, metadata: CallMetadata?,
+        id: ID, callee: Callee?, action: Action, head: CallBody, body: SplitBytes, received: ReceivedReferences?, metadata: CallMetadata?,
         deadline: UInt64?,
         link: any FrameLink, owner: IncomingCalls
     ) {
@@ -111,7 +111,7 @@ final class IncomingCall: Sendable {
             return control.reporter
         }
         if let reporter { await reporter.finish() }
-        worker.spare = owner.finish(self, reply: writer.takeBytes(), flags: flags, references)
+        worker.spare = owner.finish(self, reply: writer.take(), flags: flags, references)
     }
 
     private nonisolated(nonsending) func execute(
@@ -156,7 +156,7 @@ final class IncomingCall: Sendable {
     ///
     /// - Returns: what the result hands over.
     nonisolated(nonsending) static func execute(
-        on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: [UInt8], _ received: ReceivedReferences?,
+        on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: SplitBytes, _ received: ReceivedReferences?,
         on home: NodeHome, _ scratch: ResultScratch? = nil, into writer: inout MessagePackWriter
     ) async throws -> OutgoingReferences? {
         var (method, arguments) = try ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: home)
@@ -188,7 +188,7 @@ final class IncomingCall: Sendable {
     func refuse(_ error: TelekinesisError) {
         var writer = ReplyWriter.start()
         let flags = ReplyWriter.write(error, into: &writer)
-        _ = owner.finish(self, reply: writer.takeBytes(), flags: flags, nil)
+        _ = owner.finish(self, reply: writer.take(), flags: flags, nil)
     }
 
     /// The node that calls. Who has gone is kept by its calls before the session forgets it, so one of the two knows it.
@@ -289,6 +289,9 @@ extension MessagePackWriter {
         swap(&taken, &bytes)
         return taken
     }
+
+    /// The same with the tail, if there is one.
+    mutating func take() -> SplitBytes { SplitBytes(takeBytes(), tail: tail.take()) }
 }
 
 /// Takes the result of a method, and what it hands over.
@@ -303,6 +306,7 @@ private struct ReplySink: ResultSink {
     }
 
     mutating func write<Result: Codable>(_ result: Result) throws {
+        if writer.keep(result, longerThan: FrameHead.maximumBody) { return }
         var scope = CodingScope(writing: nil, home: .passUnretained(home))
         do {
             try scope.run { try MessagePackEncoder().encode(result, into: &writer) }

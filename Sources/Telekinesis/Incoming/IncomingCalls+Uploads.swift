@@ -81,7 +81,7 @@ extension IncomingCalls {
             head.withUnsafeMutableBytes { head in
                 head.storeBytes(of: UInt32(head.count).littleEndian, as: UInt32.self)
                 guard let frame = try? Frame(checking: UnsafeRawBufferPointer(head)) else { return }
-                accept(frame, body: call.transfer.bytes, id, call.received, arrived: call, on: link)
+                accept(frame, body: call.transfer.value, id, call.received, arrived: call, on: link)
             }
             startArrived(at: call.place)
             noteIdle()

@@ -83,7 +83,7 @@ final class IncomingCalls: Sendable {
         if flags.contains(.more) {
             arrive(frame, id, received, on: link)
         } else {
-            accept(frame, body: [UInt8](frame.body), id, received, on: link)
+            accept(frame, body: SplitBytes([UInt8](frame.body)), id, received, on: link)
         }
     }
 
@@ -98,13 +98,13 @@ final class IncomingCalls: Sendable {
     ///
     /// - Parameter arrived: what was noted of it while it came in parts.
     func accept(
-        _ frame: Frame, body: [UInt8], _ id: IncomingCall.ID, _ received: ReceivedReferences?, arrived: ArrivingCall? = nil,
+        _ frame: Frame, body: SplitBytes, _ id: IncomingCall.ID, _ received: ReceivedReferences?, arrived: ArrivingCall? = nil,
         on link: any FrameLink
     ) {
         do throws(TelekinesisError) {
             let flags = CallFlags(rawValue: frame.flags)
-            let head = try CallBody(parsing: body, flags: flags)
-            let metadata = head.metadata.isEmpty ? nil : try CallMetadata(parsing: body, head.metadata)
+            let head = try CallBody(parsing: body.bytes, flags: flags)
+            let metadata = head.metadata.isEmpty ? nil : try CallMetadata(parsing: body.bytes, head.metadata)
             let deadline = arrived.map(\.deadline) ?? Self.deadline(frame)
             let key = frame.key
             while true {
@@ -145,7 +145,7 @@ final class IncomingCalls: Sendable {
 
     /// A call on something that is there.
     private func begin(
-        _ callee: Callee, _ head: CallBody, _ body: [UInt8], _ id: IncomingCall.ID, _ received: ReceivedReferences?,
+        _ callee: Callee, _ head: CallBody, _ body: SplitBytes, _ id: IncomingCall.ID, _ received: ReceivedReferences?,
         _ metadata: CallMetadata?, _ deadline: UInt64?,
         _ place: ActorKey, _ arrived: ArrivingCall?, on link: any FrameLink
     ) throws(TelekinesisError) {
@@ -251,7 +251,7 @@ final class IncomingCalls: Sendable {
     ///
     /// - Parameter references: what the answer hands over.
     /// - Returns: the memory of the reply when it is of use for another one, else nothing.
-    func finish(_ call: IncomingCall, reply: consuming [UInt8], flags: ReplyFlags, _ references: OutgoingReferences?) -> [UInt8] {
+    func finish(_ call: IncomingCall, reply: consuming SplitBytes, flags: ReplyFlags, _ references: OutgoingReferences?) -> [UInt8] {
         let rest = answer(call.id, reply, flags, references, on: call.link, of: call)
         remove(call)
         return rest
@@ -278,15 +278,17 @@ final class IncomingCalls: Sendable {
     /// - Returns: see ``finish(_:reply:flags:_:)``.
     @discardableResult
     private func answer(
-        _ id: IncomingCall.ID, _ reply: consuming [UInt8], _ flags: ReplyFlags, _ references: OutgoingReferences? = nil,
+        _ id: IncomingCall.ID, _ reply: consuming SplitBytes, _ flags: ReplyFlags, _ references: OutgoingReferences? = nil,
         on link: any FrameLink, of call: IncomingCall? = nil
     ) -> [UInt8] {
         var flags = flags
         if let references {
-            reply.insert(contentsOf: references.table, at: FrameHead.size)
+            reply.bytes.insert(contentsOf: references.table, at: FrameHead.size)
             flags.insert(.references)
         }
-        let size = min(reply.count, FrameHead.size + FrameHead.maximumBody)
+        let largest = FrameHead.size + FrameHead.maximumBody
+        reply.join(beyond: largest)
+        let size = min(reply.bytes.count, largest)
         let isLarge = size < reply.count
         if isLarge {
             guard state.withLock({ $0.resultBytes(of: id.source) <= configuration.maximumPartialBytes }) else {
@@ -295,14 +297,14 @@ final class IncomingCalls: Sendable {
             }
             flags.insert(.more)
         }
-        reply.withUnsafeMutableBytes { memory in
+        reply.bytes.withUnsafeMutableBytes { memory in
             FrameWriter.reply(
                 over: UnsafeMutableRawBufferPointer(rebasing: memory[..<size]), flags: flags, peer: id.source, call: id.call)
         }
         let outcome: SendOutcome
         if let references {
             do throws(TelekinesisError) {
-                outcome = try give(references, to: id.source, with: reply[..<size], on: link)
+                outcome = try give(references, to: id.source, with: reply.bytes[..<size], on: link)
             } catch {
                 var error = error
                 error.ran = .yes
@@ -310,7 +312,7 @@ final class IncomingCalls: Sendable {
                 return []
             }
         } else {
-            outcome = reply.withUnsafeBytes {
+            outcome = reply.bytes.withUnsafeBytes {
                 link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
             }
         }
@@ -322,8 +324,9 @@ final class IncomingCalls: Sendable {
             return []
         case .queued: break
         }
-        guard isLarge else { return reply.count <= Self.largestSpare ? reply : [] }
-        let download = Download(transfer: OutgoingTransfer(reply, from: size), link: link)
+        guard isLarge else { return reply.count <= Self.largestSpare ? reply.bytes : [] }
+        let download = Download(
+            transfer: reply.tail.map { OutgoingTransfer($0, from: 0) } ?? OutgoingTransfer(reply.bytes, from: size), link: link)
         state.withLock { $0.downloads[id] = download }
         // A caller that has given up would take nothing more of it.
         if call?.isCancelled == true, state.withLock({ $0.downloads.removeValue(forKey: id) }) != nil {
@@ -392,7 +395,7 @@ final class IncomingCalls: Sendable {
     func refuse(_ id: IncomingCall.ID, _ error: TelekinesisError, on link: any FrameLink) {
         var writer = ReplyWriter.start()
         let flags = ReplyWriter.write(error, into: &writer)
-        answer(id, writer.bytes, flags, on: link)
+        answer(id, SplitBytes(writer.bytes), flags, on: link)
     }
 
     // MARK: Peers
@@ -490,10 +493,10 @@ final class IncomingCalls: Sendable {
 
 extension ReplyWriter {
     /// A whole reply with a value.
-    static func encoded(_ value: some Encodable) -> [UInt8] {
+    static func encoded(_ value: some Encodable) -> SplitBytes {
         var writer = start()
         try? MessagePackEncoder().encode(value, into: &writer)
-        return writer.bytes
+        return SplitBytes(writer.bytes)
     }
 }
 

@@ -15,7 +15,7 @@ struct ArrivingCall {
     var transfer: IncomingTransfer
     fileprivate(set) var timer: Timer?
 
-    fileprivate var size: Int { transfer.bytes.count }
+    fileprivate var size: Int { transfer.count }
 }
 
 /// The calls whose arguments come in parts, and how much of the room for those each caller has.

@@ -85,7 +85,7 @@ extension Node {
             ? try await session.call(frame, to: target)
             : try await session.intercepted(frame, kind == .function ? "call" : method, to: target)
         try reply.throwError()
-        return [UInt8](reply.body[1...])
+        return [UInt8](reply.body.joined[1...])
     }
 
     /// Asks the provider of a name, or the hub, whether it is there. No object is touched.

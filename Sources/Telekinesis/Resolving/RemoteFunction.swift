@@ -106,7 +106,7 @@ enum RemoteFunctionCore: Sendable {
 
     /// A call that is ready to be made.
     enum Prepared: Sendable {
-        case remote([UInt8], OutgoingReferences?, ActorTarget, Node)
+        case remote(SplitBytes, OutgoingReferences?, ActorTarget, Node)
         case local(@Sendable () async throws -> any Sendable)
 
         func result<Output: Codable & Sendable>(_ type: Output.Type) async throws -> Output {
@@ -130,7 +130,7 @@ enum RemoteFunctionCore: Sendable {
         }
 
         private static func call(
-            _ frame: [UInt8], _ references: OutgoingReferences?, _ target: ActorTarget, _ node: Node
+            _ frame: SplitBytes, _ references: OutgoingReferences?, _ target: ActorTarget, _ node: Node
         ) async throws -> Reply {
             if let references, !references.placesAreKnown { try await references.findPlaces() }
             let flags: CallFlags = references == nil ? [] : .references

@@ -38,7 +38,11 @@ public struct OutgoingTransfer: Sendable {
 
 /// The receiving end: grows with the bytes that came, never with a length that was declared.
 public struct IncomingTransfer: Sendable {
-    /// What came so far.
+    /// The first part, where it ends with the head of a byte array: what comes then is kept as that array.
+    private let head: [UInt8]
+    /// How long that array is to be, if it is to be believed.
+    private let declared: Int?
+    /// What came so far, behind the head if there is one.
     public private(set) var bytes: [UInt8]
     private let limit: Int
     private var allowed = OutgoingTransfer.initialCredit
@@ -48,8 +52,23 @@ public struct IncomingTransfer: Sendable {
     ///
     /// - Parameter limit: most bytes of the assembled value.
     public init(_ bytes: [UInt8], limit: Int) {
-        self.bytes = bytes
+        declared = Self.declaredBytes(bytes)
+        (head, self.bytes) = declared == nil ? ([], bytes) : (bytes, [])
         self.limit = limit
+    }
+
+    /// The length of the byte array whose head ends the bytes (MessagePack's bin 32; lengths of 16 bits would not need a transfer).
+    private static func declaredBytes(_ bytes: [UInt8]) -> Int? {
+        guard bytes.count >= 5, bytes[bytes.count - 5] == 0xc6 else { return nil }
+        return bytes.suffix(4).reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    /// Bytes that came so far.
+    public var count: Int { head.count + bytes.count }
+
+    /// The whole value, when all of it came. What only looked like the head of an array is put in front of the rest.
+    public var value: SplitBytes {
+        declared == bytes.count ? SplitBytes(head, tail: bytes) : SplitBytes(head.isEmpty ? bytes : head + bytes)
     }
 
     /// Adds a part.
@@ -57,7 +76,7 @@ public struct IncomingTransfer: Sendable {
     /// - Returns: how much credit to grant back now; 0 for none yet.
     /// - Throws: `tooLarge` above the limit, `protocolViolation` for data beyond the credit.
     public mutating func append(_ part: UnsafeRawBufferPointer) throws(TelekinesisError) -> UInt32 {
-        guard bytes.count + part.count <= limit else {
+        guard count + part.count <= limit else {
             throw TelekinesisError(
                 .tooLarge, "a value of more than \(limit) bytes: raise `maximumValue` at the receiver, or send it in parts", ran: .no)
         }
@@ -65,14 +84,22 @@ public struct IncomingTransfer: Sendable {
             throw TelekinesisError(.protocolViolation, "data beyond the credit that was granted", ran: .no)
         }
         // Reserved, not touched: memory is only taken for bytes that come.
-        if bytes.capacity < OutgoingTransfer.initialCredit { bytes.reserveCapacity(min(limit, 2 * OutgoingTransfer.initialCredit)) }
+        if bytes.capacity < OutgoingTransfer.initialCredit {
+            bytes.reserveCapacity(min(limit, declared ?? .max, 2 * OutgoingTransfer.initialCredit))
+        }
         allowed -= part.count
         consumed += part.count
         bytes.append(contentsOf: part)
-        guard consumed >= OutgoingTransfer.initialCredit / 2 else { return 0 }
+        guard consumed >= OutgoingTransfer.initialCredit / 2, !restIsGranted else { return 0 }
         let grant = consumed
         allowed += grant
         consumed = 0
         return UInt32(grant)
+    }
+
+    /// Whether what is still to come may come already.
+    private var restIsGranted: Bool {
+        guard let declared else { return false }
+        return bytes.count < declared && declared - bytes.count <= allowed
     }
 }

@@ -159,6 +159,11 @@ public struct WebSocketDecoder: Sendable {
             control.append(contentsOf: octets)
         } else {
             if messageOpcode == .text, !checker.accepts(UnsafeRawBufferPointer(piece)) { throw Self.notUTF8 }
+            let came = message.count + count
+            if message.capacity < came {
+                // Room for the rest as well, as long as that is no more than three times what came; twice what there was, as ever, in between.
+                message.reserveCapacity(min(max(came + header.length - received, 2 * message.count), 4 * came))
+            }
             message.append(contentsOf: octets)
         }
         return count
