@@ -16,7 +16,7 @@ import Testing
         var encoder = CallEncoder()
         var frame = encoder.frame(selector: Selector(wireName: "headers()"), signature: 0)
         let length = withUnsafeBytes(of: UInt32(metadata.count).littleEndian) { Array($0) }
-        frame.insert(contentsOf: length + metadata, at: FrameType.call.headSize)
+        frame.bytes.insert(contentsOf: length + metadata, at: FrameType.call.headSize)
         let reply = try await caller.session.call(frame, to: clerk.id.target, flags: .metadata)
         return try reply.decode([String: String].self, on: caller)
     }
@@ -71,7 +71,7 @@ import Testing
         try encoder.append([UInt8](repeating: 7, count: 300_000))
         var frame = encoder.frame(selector: Selector(wireName: "size(of:)"), signature: 0)
         let metadata = try MessagePackEncoder().encode(Metadata(trace: "00-none"))
-        frame.insert(
+        frame.bytes.insert(
             contentsOf: withUnsafeBytes(of: UInt32(metadata.count).littleEndian) { Array($0) } + metadata, at: FrameType.call.headSize)
         let reply = try await stage.caller.session.call(frame, to: probe.id.target, flags: .metadata)
         let error = try await failure { try reply.decode(Int.self, on: stage.caller) }

@@ -64,7 +64,7 @@ import Testing
         func send(_ frames: [[UInt8]], first: UInt64 = 0) async {
             var message = withUnsafeBytes(of: first.littleEndian) { Array($0) } + [UInt8](repeating: 0, count: 8)
             message += frames.joined()
-            _ = far.send(message, from: 0)
+            _ = far.send([OutgoingMessage(bytes: message, start: 0)])
             await clock.advance(by: 0)
         }
     }

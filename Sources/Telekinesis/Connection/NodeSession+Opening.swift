@@ -111,7 +111,7 @@ extension NodeSession {
         let timer = loop.schedule(after: pause) {
             self.control(HubService.renewTicket, Int?.none, on: link) { result in
                 guard case .success(let reply) = result, result.failure == nil,
-                    let answer = try? MessagePackDecoder().decode(TicketAnswer.self, from: [UInt8](reply.body.dropFirst()))
+                    let answer = try? MessagePackDecoder().decode(TicketAnswer.self, from: [UInt8](reply.body.joined.dropFirst()))
                 else { return }
                 self.state.withLock { $0.ticket = answer.ticket ?? $0.ticket }
             }

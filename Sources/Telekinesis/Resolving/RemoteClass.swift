@@ -56,7 +56,7 @@ extension NodeSession {
 
     /// Sends the construction by way of the interceptors; calls of the instance wait until it has left.
     private func create(
-        _ instance: RemoteInstance, of className: ActorTarget, _ frame: [UInt8], _ flags: CallFlags, _ references: OutgoingReferences?
+        _ instance: RemoteInstance, of className: ActorTarget, _ frame: SplitBytes, _ flags: CallFlags, _ references: OutgoingReferences?
     ) {
         instance.detain()
         let source = Mutex<NodeID?>(nil)

@@ -44,9 +44,13 @@ private final class RemoteEnd: FrameLink, FrameReceiver {
         remoteDescription = address
     }
 
-    func send(
-        _ frames: UnsafeRawBufferPointer, tail: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int
-    ) -> SendOutcome { link.send(frames, tail: tail, count: count, lane: lane, patch: patch, limit: limit) }
+    func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
+        link.send(frames, count: count, lane: lane, patch: patch, limit: limit)
+    }
+
+    func send(_ head: UnsafeRawBufferPointer, tail: ArraySlice<UInt8>, limit: Int) -> SendOutcome {
+        link.send(head, tail: tail, limit: limit)
+    }
 
     func close(_ reason: TelekinesisError) { link.close(reason) }
 

@@ -107,7 +107,7 @@ final class ScriptedHub: HubEndpoint {
     func open(_ key: ActorKey, id: CallID, from peer: UInt64, window: UInt32) {
         var encoder = CallEncoder()
         guard (try? encoder.append(window)) != nil else { return }
-        var frame = encoder.frame(selector: ObjectService.open, signature: 0)
+        var frame = encoder.frame(selector: ObjectService.open, signature: 0).joined
         frame.withUnsafeMutableBytes {
             FrameWriter.call(over: $0, flags: [], peer: NodeID(rawValue: peer), call: id, target: .key(key), remaining: .max)
         }
