@@ -1,4 +1,5 @@
 import Reactor
+import Synchronization
 import TelekinesisLink
 import TelekinesisProtocol
 import Testing
@@ -68,6 +69,19 @@ import Testing
         #expect(throws: TelekinesisError.self) { try secret.authenticate(proof, for: shifted) }
     }
 
+    @Test func nothingIsAcceptedWhileAProofIsBeingLookedAt() async throws {
+        let authenticator = SlowAuthenticator()
+        let hub = try await startHub { $0.authenticator = authenticator }
+        let node = try SimulatedNode(hub.board.stranger(), credentials: [OpenAccess()])
+        node.call(.key(.control))
+        #expect(node.end?.code == .unauthenticated)
+        // The proof turns out to be good, for a session that is over.
+        authenticator.decide()
+        try await authenticator.hasDecided()
+        #expect(node.welcome == nil && hub.statistics == HubStatistics())
+        await hub.stop()
+    }
+
     @Test func sessionsAreBounded() async throws {
         let hub = try await startHub { $0.limits.sessions = 2 }
         let nodes = [try SimulatedNode(hub), try SimulatedNode(silentAt: hub)]
@@ -75,6 +89,24 @@ import Testing
         #expect(error?.code == .overloaded)
         nodes[1].close()
         _ = try SimulatedNode(hub)
+    }
+}
+
+/// Takes its time.
+private final class SlowAuthenticator: Authenticator {
+    private let state = Mutex((mayDecide: false, hasDecided: false))
+    let method = "open"
+
+    func decide() { state.withLock { $0.mayDecide = true } }
+
+    func hasDecided() async throws {
+        while !state.withLock({ $0.hasDecided }) { try await Task.sleep(for: .milliseconds(1)) }
+    }
+
+    func authenticate(_ proof: [UInt8], for challenge: Challenge) async throws -> Authenticated {
+        while !state.withLock({ $0.mayDecide }) { await Task.yield() }
+        state.withLock { $0.hasDecided = true }
+        return Authenticated(principal: Principal(name: "late"))
     }
 }
 

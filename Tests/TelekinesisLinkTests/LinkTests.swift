@@ -48,7 +48,7 @@ import Testing
         let ear: Ear
         private let group: EventLoopGroup
 
-        init(_ ear: Ear = Ear(), capacity: Int = .max) throws {
+        init(_ ear: Ear = Ear(), capacity: Int = .max, isOpen: Bool = true) throws {
             group = try EventLoopGroup(loops: 1, clock: .virtual(clock))
             let (near, far) = InMemoryTransport.pair((group.next(), group.next()))
             near.set(ChannelConditions(delay: 10_000_000_000, capacity: capacity))
@@ -57,7 +57,7 @@ import Testing
             link = Link(near, receiver: ear)
             near.start(link)
             far.start(Peer())
-            link.open()
+            if isOpen { link.open() }
         }
 
         /// Sends a message of frames; waits until it has been taken in.
@@ -143,6 +143,29 @@ import Testing
         await stage.send([ignored], first: 2)
         await stage.send([Self.frame(3)], first: 3)
         #expect(stage.ear.heard == [1, 2, 3] && stage.ear.end == nil)
+    }
+
+    @Test func aStrangerMaySayLittle() async throws {
+        let large = try Stage(isOpen: false)
+        await large.send([FrameWriter.frame(.hello, body: [UInt8](repeating: 0, count: 17_000))])
+        #expect(large.ear.heard.isEmpty)
+        await large.clock.advance(by: 14_000_000_000)
+        #expect(large.ear.end?.code == .tooLarge)
+        let many = try Stage(isOpen: false)
+        for number in 0..<4 as Range<UInt64> {
+            await many.send([FrameWriter.frame(.hello, body: [UInt8](repeating: 0, count: 12_000))], first: number)
+        }
+        #expect(many.ear.heard.count == 2)
+        await many.clock.advance(by: 14_000_000_000)
+        #expect(many.ear.end?.code == .tooLarge && many.ear.end?.message.contains("before authentication") == true)
+    }
+
+    @Test func textHasNoPlaceHere() async throws {
+        let stage = try Stage()
+        [UInt8]("{}".utf8).withUnsafeBytes { stage.link.received(text: $0) }
+        await stage.send([Self.frame(1)])
+        await stage.clock.advance(by: 14_000_000_000)
+        #expect(stage.ear.heard.isEmpty && stage.ear.end?.code == .protocolViolation)
     }
 
     @Test func aLinkInTheProcessStopsAtTheFirstMalformedFrame() {
