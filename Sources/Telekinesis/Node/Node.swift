@@ -134,7 +134,11 @@ public final class Node: Sendable {
         }
         session.incoming.refuseCalls()
         await session.incoming.waitUntilIdle(atMost: session.configuration.drainTime)
-        await session.incoming.endStreams(atMost: min(session.configuration.drainTime, .seconds(1)))
+        let patience = min(session.configuration.drainTime, .seconds(1))
+        if await session.incoming.endStreams(atMost: patience) {
+            // The hub has handed the ends on before it hears of this node's own, which would overtake them.
+            await withDeadline(.after(patience)) { _ = try? await ping() }
+        }
         for hook in hooks.withLock({ $0.shutdown }) { await hook() }
         await close()
     }

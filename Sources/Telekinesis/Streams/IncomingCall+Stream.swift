@@ -104,7 +104,10 @@ extension IncomingCalls {
 
     /// Cancels the producers of all streams, and waits until their readers have heard why. Those who do not take what they have asked for hear only that
     /// the provider has gone.
-    func endStreams(atMost limit: Duration) async {
+    ///
+    /// - Returns: whether there were any.
+    func endStreams(atMost limit: Duration) async -> Bool {
+        guard state.withLock({ $0.streams.count > 0 }) else { return false }
         await withCheckedContinuation { continuation in
             let once = Once { continuation.resume() }
             let timer = loop.schedule(after: limit.nanoseconds) { once.run() }
@@ -123,6 +126,7 @@ extension IncomingCalls {
             }
             for call in calls { call.cancel() }
         }
+        return true
     }
 
     /// The reader of a stream takes more. One that breaks the rules loses its stream: other callers of this node have nothing to do with it.
