@@ -12,6 +12,9 @@ public struct IntegerTable<Value>: ~Copyable {
     @usableFromInline var used = 0
     @usableFromInline var zero: Value?
     @usableFromInline let seed: UInt64
+    /// Always nil. Without a field that is not trivial, unoptimised code of other files takes a table of trivial values for trivial as a whole, and
+    /// never calls the deinitialiser (Swift 6.3).
+    @usableFromInline let deinitialised: AnyObject? = nil
 
     /// An empty table.
     @inlinable
