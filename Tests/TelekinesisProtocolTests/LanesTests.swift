@@ -139,12 +139,16 @@ import Testing
         lanes.gather(into: &messages, received: 0)
         let size = messages.reduce(0) { $0 + $1.count }
         #expect(size >= Lanes.gatheredSize && size < Lanes.gatheredSize + 64 * 1024 + Batch.headSize)
-        #expect(try messages.flatMap { try Self.read($0).calls } == [1000, 1, 2, 3, 4])
+        #expect(try messages.flatMap { try Self.read($0).calls } == [1000] + Array(1...8))
         lanes.recycle(&messages)
         #expect(messages.isEmpty)
         // What becomes urgent meanwhile goes in front of what was not gathered.
         Self.frame(64, call: 1001).withUnsafeBytes { lanes.append($0, to: .urgent) }
         lanes.gather(into: &messages, received: 0)
-        #expect(try messages.flatMap { try Self.read($0).calls }.prefix(2) == [1001, 5])
+        #expect(try messages.flatMap { try Self.read($0).calls }.prefix(2) == [1001, 9])
+        lanes.recycle(&messages)
+        for call in 20...23 { Self.frame(64 * 1024, call: CallID(call)).withUnsafeBytes { lanes.append($0, to: .bulk) } }
+        lanes.gather(into: &messages, received: 0, limit: 1)
+        #expect(try messages.flatMap { try Self.read($0).calls } == [20])
     }
 }

@@ -42,13 +42,16 @@ public final class EventLoop: TaskExecutor, Sendable {
     /// Where the loop's streams read into: idle connections own no buffer.
     nonisolated(unsafe) let scratch: UnsafeMutableRawBufferPointer
 
+    /// Half a MiB, and the heads of what that comes in: a sender that writes so much at once is read at once, and few messages are cut.
+    private static let scratchSize = 544 * 1024
+
     init(clock: LoopClock, polling: Polling, watchdog: Watchdog?) throws(SystemError) {
         self.clock = clock
         self.watchdog = watchdog
         poller = try EpollPoller()
         state = Mutex(LoopState(now: clock.now))
         spinner = Spinner(polling)
-        scratch = .allocate(byteCount: 256 * 1024, alignment: 4096)
+        scratch = .allocate(byteCount: Self.scratchSize, alignment: 4096)
     }
 
     deinit {

@@ -20,6 +20,9 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
         var isWriting = false
         /// The transport took the rest of a message while its writer had not yet noted that there was one.
         var becameWritable = false
+        /// The connection was full since the lanes were last empty. Then no more is taken from the lanes at a time than must be: whatever the
+        /// connection does not take stays in front of the next urgent frame.
+        var isCongested = false
         /// When the connection became full.
         var fullSince: UInt64?
         /// Close when everything queued has left.
@@ -120,9 +123,12 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
                 state.lanes.recycle(&messages)
                 state.flushIsDue = false
                 state.becameWritable = false
-                if state.phase != .closed { state.lanes.gather(into: &messages, received: received) }
+                if state.phase != .closed {
+                    let limit = state.isCongested ? 1 : Lanes.gatheredSize
+                    state.lanes.gather(into: &messages, received: received, limit: limit)
+                }
                 if !messages.isEmpty { return (true, nil) }
-                state.isWriting = false
+                (state.isWriting, state.isCongested) = (false, false)
                 swap(&messages, &state.messages)
                 return (false, state.closing)
             }
@@ -139,7 +145,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
                 let now = transport.loop.now
                 let isFull = state.withLock { state -> Bool in
                     guard !state.becameWritable else { return false }
-                    state.isWriting = false
+                    (state.isWriting, state.isCongested) = (false, true)
                     state.fullSince = now
                     return true
                 }
