@@ -99,7 +99,7 @@ let package = Package(
         sample("notes-provider", "Notes", "Provider", ["NotesAPI", "NotesSQLite", "Telekinesis"]),
         sample("notes-caller", "Notes", "Caller", ["NotesAPI", "Telekinesis"]),
 
-        tests("TkTests", ["tk", "TelekinesisHub", "MessagePack"]),
+        tests("TkTests", ["tk", "Telekinesis", "TelekinesisHub", "MessagePack"]),
         tests("ReactorTests", ["Reactor", "CSystem"]),
         tests("MessagePackTests", ["MessagePack"]),
         tests("JSONTextTests", ["JSONText", "MessagePack"]),

@@ -11,4 +11,5 @@
 #include "sockets.h"
 #include "task_cancellation.h"
 #include "task_locals.h"
+#include "terminals.h"
 #include "threads.h"

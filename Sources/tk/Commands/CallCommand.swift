@@ -7,7 +7,7 @@ enum CallCommand: Command {
         details: """
             The provider, which knows the types, makes values of the arguments. Numbers, Booleans and text are written as they are, dates by
             RFC 3339, bytes in base64, arrays and structures in JSON. A published function is called without METHOD. What the method tells meanwhile
-            is shown on standard error; what it asks is asked there, and read from standard input.
+            is shown on standard error; what it asks is asked there, and answered at the terminal that standard input must be then.
             """,
         operands: [
             .init(name: "NAME", help: "A published object or function."),
