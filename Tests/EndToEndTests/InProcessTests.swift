@@ -149,6 +149,27 @@ struct Trio {
         }
         #expect(error.code == .noSuchMethod)
         #expect(error.message.contains("increment(by: Int)"))
+        func message(_ words: String...) async throws -> String {
+            try await failure { try await trio.caller.call("demo/counter", words: words) }.message
+        }
+        #expect(try await message("increment") == "increment(by: Int) -> Int takes one argument; the call has none")
+        #expect(try await message("increment", "1", "2") == "increment(by: Int) -> Int takes one argument; the call has 2")
+        #expect(try await message("increment", "amount=5") == "increment(by: Int) -> Int has no parameter “amount”")
+        #expect(try await message("value", "1").hasSuffix("takes no argument; the call has 1"))
+    }
+
+    @Test func whatIsHandedOverHasNoWords() async throws {
+        let trio = try await Trio()
+        try await trio.provider.publish(function: "numbers") { RemoteStream(0..<3) }
+        let error = try await failure { try await trio.caller.call("numbers", words: []) }
+        #expect(error.code == .unsupported && error.ran == .yes)
+    }
+
+    @Test func anErrorOfAMethodIsNamedByItsType() async throws {
+        let trio = try await Trio()
+        try await trio.provider.publish(function: "fail") { () -> Int in throw Unsent.short }
+        let error = try await failure { try await trio.caller.call("fail", words: []) }
+        #expect("\(error)" == "methodFailed: EndToEndTests.Unsent: short (the method ran)")
     }
 
     @Test func wordsSpellStructuresInJSON() async throws {
@@ -171,6 +192,9 @@ struct Trio {
         #expect(try await trio.caller.list("demo/").map(\.name) == ["demo/counter"])
     }
 }
+
+/// An error that cannot travel as itself.
+enum Unsent: Error { case short }
 
 actor Seen {
     private(set) var texts: [String] = []

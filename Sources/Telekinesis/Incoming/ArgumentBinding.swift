@@ -46,9 +46,8 @@ enum ArgumentBinding {
         do throws(TelekinesisError) {
             if head.encoding == .messagePack, head.selector != 0 {
                 guard head.argumentCount == function.labels.count else {
-                    let count = function.labels.count
-                    let taken = count == 1 ? "one argument" : "\(count) arguments"
-                    throw TelekinesisError(.badArguments, "\(function.signature) takes \(taken); the call has \(head.argumentCount)")
+                    let given = [String?](repeating: nil, count: head.argumentCount)
+                    throw GivenArguments.misfit(of: given, in: function.labels, signature: function.signature)
                 }
                 let reader = body.reader(from: head.argumentsStart)
                 return CallDecoder(reader, count: head.argumentCount, received, on: home)
@@ -164,16 +163,28 @@ struct GivenArguments {
         return places
     }
 
+    /// Why arguments do not fit the parameters.
+    static func misfit(of given: [String?], in parameters: [String], signature: String) -> TelekinesisError {
+        guard given.count == parameters.count else {
+            let taken =
+                switch parameters.count {
+                case 0: "no argument"
+                case 1: "one argument"
+                case let count: "\(count) arguments"
+                }
+            return TelekinesisError(.badArguments, "\(signature) takes \(taken); the call has \(given.isEmpty ? "none" : "\(given.count)")")
+        }
+        let unknown = given.compactMap { $0 }.first { $0 != "_" && !parameters.contains($0) }
+        guard let unknown else { return TelekinesisError(.badArguments, "the arguments do not fit \(signature)") }
+        return TelekinesisError(.badArguments, "\(signature) has no parameter “\(unknown)”")
+    }
+
     /// Yields the arguments in the order of the parameters.
     func decoder(
         labels: [String], signature: String, _ received: ReceivedReferences?, on home: NodeHome
     ) throws(TelekinesisError) -> CallDecoder {
-        guard values.count == labels.count else {
-            let taken = labels.count == 1 ? "one argument" : "\(labels.count) arguments"
-            throw TelekinesisError(.badArguments, "\(signature) takes \(taken); the call has \(values.count)")
-        }
         guard let places = Self.places(of: self.labels, in: labels) else {
-            throw TelekinesisError(.badArguments, "the arguments do not fit \(signature)")
+            throw Self.misfit(of: self.labels, in: labels, signature: signature)
         }
         var ordered: [UInt8] = []
         for (label, place) in zip(labels, places) {

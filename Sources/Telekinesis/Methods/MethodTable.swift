@@ -78,7 +78,8 @@ package final class MethodTable: Sendable {
         guard !candidates.isEmpty else {
             throw TelekinesisError(.noSuchMethod, "\(typeName) has no method “\(name)”; it has \(Self.signatures(methods))", ran: .no)
         }
-        throw TelekinesisError(.badArguments, "the arguments do not fit \(Self.signatures(candidates))", ran: .no)
+        if candidates.count == 1 { throw GivenArguments.misfit(of: labels, in: candidates[0].labels, signature: candidates[0].signature) }
+        throw TelekinesisError(.badArguments, "the arguments fit none of \(Self.signatures(candidates))", ran: .no)
     }
 
     /// Whether the type has every method of a `@Resolvable` protocol, given by its stub (`$CounterService`); every type covers itself.

@@ -72,6 +72,7 @@ extension Node {
     ///   - name: a published object or function.
     ///   - words: of an object, a method and its arguments; of a function, its arguments. Each is `value` or `label=value`.
     /// - Returns: the result as MessagePack.
+    /// - Throws: what the method throws, or ``TelekinesisError``: `unsupported` when the result hands something over.
     public func call(_ name: String, words: [String]) async throws -> [UInt8] {
         let (route, kind) = try await bind(name)
         guard let method = kind == .function ? "" : words.first else {
@@ -85,6 +86,10 @@ extension Node {
             ? try await session.call(frame, to: target)
             : try await session.intercepted(frame, kind == .function ? "call" : method, to: target)
         try reply.throwError()
+        guard reply.references == nil else {
+            throw TelekinesisError(
+                .unsupported, "the result is an object, a function or a stream, or has one in it: only a program can take it", ran: .yes)
+        }
         return [UInt8](reply.body.joined[1...])
     }
 

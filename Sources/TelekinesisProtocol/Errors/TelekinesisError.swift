@@ -37,7 +37,9 @@ public struct TelekinesisError: Error, Sendable, CustomStringConvertible {
             case .maybe: " (the method may have run)"
             case .yes: " (the method ran)"
             }
-        return "\(code): \(message)\(fate)"
+        // The message of an error of a method may be as short as the name of a case: its type says more.
+        let what = if code == .methodFailed, let error = cause as? RemoteError { "\(error)" } else { message }
+        return "\(code): \(what)\(fate)"
     }
 }
 

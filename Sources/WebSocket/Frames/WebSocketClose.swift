@@ -16,7 +16,7 @@ public struct WebSocketClose: Error, Equatable, Sendable {
     /// 1005: the close frame named no reason. Never sent.
     public static let unnamed = WebSocketClose(code: 1005)
     /// 1006: the connection was lost without a close frame. Never sent.
-    public static let lost = WebSocketClose(code: 1006, reason: "The connection was lost.")
+    public static let lost = WebSocketClose(code: 1006, reason: "the other end closed it without a word")
 
     /// Whether a close frame may carry `code`: those that RFC 6455 §7.4 and the IANA registry name, and 3000 to 4999.
     static func isSendable(_ code: UInt16) -> Bool {
