@@ -209,6 +209,40 @@ import Testing
         #expect(error?.code == .noSuchObject && error?.ran == .no)
     }
 
+    @Test func aChainOfResultsWaitsForAProviderInOrder() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try SimulatedNode(hub), try SimulatedNode(hub))
+        try provider.publish("a")
+        try caller.resolve("a", route: 1)
+        try provider.withdraw("a")
+        let keys = (0..<2).map { _ in ActorKey.random() }
+        let ids = [
+            caller.call(.route(1), flags: [.resultKey, .mayWait], body: Self.bytes(keys[0])),
+            caller.call(.key(keys[0]), flags: .resultKey, body: Self.bytes(keys[1])),
+            caller.call(.key(keys[1])),
+        ]
+        #expect(hub.statistics.waitingCalls == 3 && hub.statistics.created == 2)
+        let key = try provider.publish("a")
+        let heard = provider.take(.call)
+        #expect(heard.map(\.call) == ids && heard.map(\.key) == [key] + keys)
+    }
+
+    @Test func aChainOfResultsThatNobodyTakesIsForgotten() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try SimulatedNode(hub), try SimulatedNode(hub))
+        try provider.publish("a")
+        try caller.resolve("a", route: 1)
+        try provider.withdraw("a")
+        let keys = (0..<2).map { _ in ActorKey.random() }
+        let first = caller.call(.route(1), flags: [.resultKey, .mayWait], body: Self.bytes(keys[0]))
+        let second = caller.call(.key(keys[0]), flags: .resultKey, body: Self.bytes(keys[1]))
+        caller.send(FrameWriter.frame(.cancel, call: first))
+        #expect(caller.answer(to: first)?.error?.code == .cancelled)
+        try provider.publish("a")
+        #expect(caller.answer(to: second)?.error?.code == .noSuchObject)
+        #expect(provider.take(.call).isEmpty && hub.statistics.created == 0 && hub.statistics.openCalls == 0)
+    }
+
     @Test func keyInUseIsRefused() async throws {
         let hub = try await startHub { $0.limits.createdPerSession = 2 }
         let (provider, caller) = (try SimulatedNode(hub), try SimulatedNode(hub))

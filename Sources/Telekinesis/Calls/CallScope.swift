@@ -17,6 +17,8 @@ struct CallScope: Sendable {
     var baggage: Boxed<Baggage>?
     /// The call from elsewhere that the task serves.
     var incoming: IncomingCall?
+    /// Takes the calls whose results are not awaited; `nil` when all are.
+    var pipeline: Pipeline?
 
     /// Until when a call made now is wanted, and whether somebody chose that.
     ///

@@ -216,18 +216,22 @@ extension NodeSession {
         if let upload = state.withLock({ $0.uploads.removeValue(forKey: id) }) { letPass(upload.call) }
     }
 
-    /// Sends the calls that waited behind a large one, until another large one is among them.
+    /// Sends the calls that waited behind a large one, until another large one is among them, and those that waited for the objects which these
+    /// are to return.
     private func letPass(_ large: OutgoingCall) {
-        let address = large.target.address
-        let mine = state.withLock { state in
-            state.order.unblock(large)
-            return state.order.beginPassing(address)
+        var addresses = [large.target.address]
+        state.withLock { $0.order.unblock(large) }
+        while let address = addresses.popLast() {
+            if state.withLock({ $0.order.beginPassing(address) }) { letPass(address) { addresses.append(.object($0)) } }
         }
-        guard mine else { return }
+    }
+
+    /// - Parameter produced: told the keys under which calls to what these return may now leave.
+    private func letPass(_ address: ActorTarget.Address, produced: (ActorKey) -> Void) {
         while true {
-            let (call, link, waiting) = state.withLock { state -> (OutgoingCall?, (any FrameLink)?, ArraySlice<OutgoingCall>) in
+            let (call, link, waiting) = state.withLock { state -> (OutgoingCall?, (any FrameLink)?, [OutgoingCall]) in
                 guard case .open(let link) = state.phase else {
-                    let waiting = state.order.remove(address)
+                    let waiting = state.order.removeAll()
                     for call in waiting where (try? state.pending.update(call.id) { $0.wasSent = false }) != nil {
                         state.held.append(call.mayWait)
                     }
@@ -243,6 +247,7 @@ extension NodeSession {
                 return false
             }
             if isWanted { transmit(call, on: link) }
+            if let key = call.resultKey, state.withLock({ $0.order.unblockResult(of: call, key) }) { produced(key) }
         }
     }
 

@@ -111,6 +111,8 @@ struct SendOrder: Sendable {
     mutating func mustWait(_ call: OutgoingCall) -> Bool {
         if !queues.isEmpty, queues[call.target.address] != nil {
             queues[call.target.address]?.calls.append(call)
+            // Calls to what it is to return must not leave before it.
+            if let key = call.resultKey { queues[.object(key)] = Queue(blocker: call.id) }
             return true
         }
         if call.isLarge { queues[call.target.address] = Queue(blocker: call.id) }
@@ -120,6 +122,15 @@ struct SendOrder: Sendable {
     /// A large call has left, or will not.
     mutating func unblock(_ call: OutgoingCall) {
         if queues[call.target.address]?.blocker == call.id { queues[call.target.address]?.blocker = nil }
+    }
+
+    /// A call that has waited has left, or will not: calls to what it is to return may leave.
+    ///
+    /// - Returns: whether there may be some.
+    mutating func unblockResult(of call: OutgoingCall, _ key: ActorKey) -> Bool {
+        guard queues[.object(key)]?.blocker == call.id else { return false }
+        queues[.object(key)]?.blocker = nil
+        return true
     }
 
     /// Whether the calls behind a large one may be sent now; only one at a time does that.
@@ -139,12 +150,11 @@ struct SendOrder: Sendable {
         return call
     }
 
-    /// Forgets an object: its calls wait for the next connection.
-    mutating func remove(_ address: ActorTarget.Address) -> ArraySlice<OutgoingCall> { queues.removeValue(forKey: address)?.calls ?? [] }
-
-    /// Forgets everything: the connection is gone.
+    /// Forgets everything: these calls wait for the next connection.
+    ///
+    /// - Returns: the calls that have not left, in the order in which they were made.
     mutating func removeAll() -> [OutgoingCall] {
         defer { queues = [:] }
-        return queues.values.flatMap(\.calls)
+        return queues.values.flatMap(\.calls).sorted { $0.id < $1.id }
     }
 }

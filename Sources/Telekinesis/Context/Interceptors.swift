@@ -128,11 +128,11 @@ extension IncomingCall {
     /// `nil` when the call means nothing that can be called here, or one of the runtime's own functions.
     private func methodName(_ callee: Callee) -> String? {
         switch (action, callee.kind) {
-        case (.call, .object(_, let table)):
+        case (.call, .object(_, let table)), (.produce, .object(_, let table)):
             try? ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: owner.node).0.wireName
-        case (.call, .function(let function)): function.isIntercepted ? "call" : nil
+        case (.call, .function(let function)), (.produce, .function(let function)): function.isIntercepted ? "call" : nil
         case (.create, .factory): "init"
-        case (.call, .factory), (.call, .stream), (.create, _): nil
+        case (.call, .factory), (.call, .stream), (.produce, _), (.create, _): nil
         }
     }
 }

@@ -12,6 +12,16 @@ final class IncomingCall: Sendable {
         case call
         /// Make an instance and register it under this key.
         case create(ActorKey)
+        /// Call, and register the object that is returned under this key.
+        case produce(ActorKey)
+
+        /// The key that the caller has chosen for what comes of it.
+        var key: ActorKey? {
+            switch self {
+            case .call: nil
+            case .create(let key), .produce(let key): key
+            }
+        }
     }
 
     /// Which call: ids are the caller's own, so both are needed.
@@ -81,11 +91,12 @@ final class IncomingCall: Sendable {
         var writer: MessagePackWriter
         var flags: ReplyFlags = []
         var references: OutgoingReferences?
+        var failure: TelekinesisError?
         if isCancelled {
             let error = TelekinesisError(.cancelled, "the call was cancelled before it began")
-            failConstruction(error)
             writer = ReplyWriter.start()
             flags = ReplyWriter.write(error, into: &writer)
+            failure = error
         } else {
             var scope = CallScope(deadline: deadline, isUnlimited: deadline == nil, incoming: self)
             if let trace = metadata?.trace.flatMap({ TraceContext(traceparent: $0) }) { scope.baggage = Boxed(Baggage(trace: trace)) }
@@ -99,10 +110,13 @@ final class IncomingCall: Sendable {
             do {
                 (writer, references) = try await execute(
                     on: callee, ReplyWriter.start(in: worker.takeSpare()), in: scope, worker.scratch)
+                if case .produce(let key) = action { try keep(under: key, &writer, &references) }
+                if let references, !references.placesAreKnown { try await references.findPlaces() }
             } catch {
-                failConstruction((error as? Refusal)?.error ?? error)
                 writer = ReplyWriter.start()
+                references = nil
                 flags = ReplyWriter.write(thrown: error, into: &writer)
+                failure = (error as? Refusal)?.error ?? .thrown(error)
             }
         }
         let reporter = control.withLock { control in
@@ -112,6 +126,8 @@ final class IncomingCall: Sendable {
         }
         if let reporter { await reporter.finish() }
         worker.spare = owner.finish(self, reply: writer.take(), flags: flags, references)
+        // The error of this call is told first, so that its caller knows why the others fail.
+        if let failure, let key = action.key { owner.registry.settle(key, .failure(failure)) }
     }
 
     private nonisolated(nonsending) func execute(
@@ -132,10 +148,10 @@ final class IncomingCall: Sendable {
         var writer = start
         var references: OutgoingReferences?
         switch (action, callee?.kind) {
-        case (.call, .object(let object, let table)):
+        case (.call, .object(let object, let table)), (.produce, .object(let object, let table)):
             references = try await Self.execute(
                 on: object, table, head: head, body: body, received, on: owner.node, scratch, into: &writer)
-        case (.call, .function(let function)):
+        case (.call, .function(let function)), (.produce, .function(let function)):
             var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body, received, on: owner.node)
             let result = try await function.body(&decoder)
             var scope = CodingScope(writing: nil, home: .passUnretained(owner.node))
@@ -146,7 +162,7 @@ final class IncomingCall: Sendable {
             let object = try await factory.make(&decoder)
             owner.registry.settle(key, .success(Callee(.object(object, factory.table))))
             writer.writeNil()
-        case (.call, .factory), (.call, .stream), (.call, nil), (.create, _):
+        case (.call, _), (.produce, _), (.create, _):
             throw Refusal(.noSuchMethod, "this name stands for something else: see `tk describe`")
         }
         return (writer, references)
@@ -174,11 +190,6 @@ final class IncomingCall: Sendable {
         defer { writer = sink.writer }
         try result.write(into: &sink)
         return sink.references
-    }
-
-    /// Whoever waits for the instance that this call was to make hears why there is none.
-    private func failConstruction(_ error: any Error) {
-        if case .create(let key) = action { owner.registry.settle(key, .failure(TelekinesisError.thrown(error))) }
     }
 
     /// The object that the call waited for is there.

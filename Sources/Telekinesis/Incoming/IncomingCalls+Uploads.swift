@@ -12,7 +12,7 @@ extension IncomingCalls {
             }
             let call = ArrivingCall(
                 frame: [UInt8](frame.bytes.prefix(FrameType.call.headSize)), place: .init(source: id.source, key: frame.key),
-                created: try register(frame, id.source), received: received,
+                produced: try register(frame, id.source), received: received,
                 deadline: Self.deadline(frame),
                 transfer: IncomingTransfer([UInt8](frame.body), limit: configuration.maximumValue))
             state.withLock { state in
@@ -43,13 +43,12 @@ extension IncomingCalls {
         if !state.withLock({ $0.uploads.set(timer, for: id) }) { timer.cancel() }
     }
 
-    /// Registers the instance that a large call is about to make.
+    /// Registers the object that a large call is to make or return.
     private func register(_ frame: Frame, _ source: NodeID) throws(TelekinesisError) -> ActorKey? {
         let flags = CallFlags(rawValue: frame.flags)
-        guard flags.contains(.resultKey), registry.ready(frame.key)?.isFactory == true,
-            let head = try? CallBody(parsing: frame.body, flags: flags), head.selector == ObjectService.create.rawValue,
-            let key = head.resultKey
-        else { return nil }
+        guard flags.contains(.resultKey), let head = try? CallBody(parsing: frame.body, flags: flags), let key = head.resultKey else {
+            return nil
+        }
         try registry.begin(key, for: source)
         return key
     }
@@ -99,7 +98,7 @@ extension IncomingCalls {
             return call
         }
         guard let call else { return false }
-        if let key = call.created { registry.settle(key, .failure(reason)) }
+        if let key = call.produced { registry.settle(key, .failure(reason)) }
         startArrived(at: call.place)
         noteIdle()
         return true
@@ -124,8 +123,8 @@ extension IncomingCalls {
                 call.assign(callee)
                 return dispatcher.submit(call)
             case .pending: if registry.wait(call, for: key) { return }
-            case .failed(let error): return call.refuse(error)
-            case .missing: return call.refuse(Self.noSuchObject(key))
+            case .failed(let error): return registry.refuse([call], error)
+            case .missing: return registry.refuse([call], Self.noSuchObject(key))
             }
         }
     }

@@ -101,12 +101,18 @@ final class IncomingCalls: Sendable {
         _ frame: Frame, body: SplitBytes, _ id: IncomingCall.ID, _ received: ReceivedReferences?, arrived: ArrivingCall? = nil,
         on link: any FrameLink
     ) {
+        // What the caller wants the result to be called: calls to that may follow.
+        var produced = arrived?.produced
         do throws(TelekinesisError) {
             let flags = CallFlags(rawValue: frame.flags)
             let head = try CallBody(parsing: body.bytes, flags: flags)
             let metadata = head.metadata.isEmpty ? nil : try CallMetadata(parsing: body.bytes, head.metadata)
             let deadline = arrived.map(\.deadline) ?? Self.deadline(frame)
             let key = frame.key
+            if let result = head.resultKey, result != produced {
+                try registry.begin(result, for: id.source)
+                produced = result
+            }
             while true {
                 if let callee = registry.ready(key) {
                     return try begin(callee, head, body, id, received, metadata, deadline, key, arrived, on: link)
@@ -117,7 +123,7 @@ final class IncomingCalls: Sendable {
                 case .missing: throw Self.noSuchObject(key)
                 case .pending:
                     let call = IncomingCall(
-                        id: id, callee: nil, action: .call, head: head, body: body, received: received, metadata: metadata,
+                        id: id, callee: nil, action: Self.action(head), head: head, body: body, received: received, metadata: metadata,
                         deadline: deadline, link: link,
                         owner: self)
                     guard try admit(call, key, arrived) else { return }
@@ -128,9 +134,9 @@ final class IncomingCalls: Sendable {
         } catch {
             if let arrived {
                 state.withLock { $0.arrivals.end(id.call, at: arrived.place, with: nil) }
-                if let key = arrived.created { registry.settle(key, .failure(error)) }
             }
             refuse(id, error, on: link)
+            if let produced { registry.settle(produced, .failure(error)) }
         }
     }
 
@@ -149,8 +155,11 @@ final class IncomingCalls: Sendable {
         _ metadata: CallMetadata?, _ deadline: UInt64?,
         _ place: ActorKey, _ arrived: ArrivingCall?, on link: any FrameLink
     ) throws(TelekinesisError) {
-        var action = IncomingCall.Action.call
+        var action = Self.action(head)
         switch head.selector {
+        case ObjectService.describe.rawValue where head.resultKey != nil, ObjectService.ping.rawValue where head.resultKey != nil,
+            ObjectService.open.rawValue where head.resultKey != nil:
+            throw TelekinesisError(.badArguments, "this call returns no object for which its caller could choose a key", ran: .no)
         case ObjectService.describe.rawValue:
             answer(id, ReplyWriter.encoded(callee.description), [], on: link)
             return
@@ -164,19 +173,16 @@ final class IncomingCalls: Sendable {
                 throw TelekinesisError(
                     .noSuchMethod, "this name stands for a class: programs make instances of it with node.class(_:of:) and call those")
             }
-            if arrived?.created != key { try registry.begin(key, for: id.source) }
             action = .create(key)
         }
         let call = IncomingCall(
             id: id, callee: callee, action: action, head: head, body: body, received: received, metadata: metadata, deadline: deadline,
             link: link, owner: self)
-        do throws(TelekinesisError) {
-            if try admit(call, place, arrived) { dispatcher.submit(call) }
-        } catch {
-            if case .create(let key) = action { registry.settle(key, .failure(error)) }
-            throw error
-        }
+        if try admit(call, place, arrived) { dispatcher.submit(call) }
     }
+
+    /// What a call on an object or a function is to do.
+    private static func action(_ head: CallBody) -> IncomingCall.Action { head.resultKey.map { .produce($0) } ?? .call }
 
     /// The dispatcher of the loop that brought the call: within one process the hub's loops bring calls to the node directly.
     var dispatcher: Dispatcher {
@@ -401,7 +407,8 @@ final class IncomingCalls: Sendable {
     // MARK: Peers
 
     func release(_ frame: Frame) {
-        if registry.release(frame.key, by: frame.peer, count: Int(frame.count)) { forgetDebtsLater() }
+        let isOfResult = ReleaseFlags(rawValue: frame.flags).contains(.result)
+        if registry.release(frame.key, by: frame.peer, count: Int(frame.count), mayComeEarly: !isOfResult) { forgetDebtsLater() }
     }
 
     /// How long the word that something is handed over may come after it was given back, in nanoseconds: longer than a connection lives unheard.

@@ -6,8 +6,8 @@ struct ArrivingCall {
     /// The head of its frame.
     let frame: [UInt8]
     let place: Arrivals.Place
-    /// The key under which it makes an instance: calls to that may come before the arguments are whole.
-    let created: ActorKey?
+    /// The key under which its caller wants the object that it makes or returns: calls to that may come before the arguments are whole.
+    let produced: ActorKey?
     /// The objects, functions and streams among the arguments.
     let received: ReceivedReferences?
     /// Until when the caller waits, on the clock of ``CallScope``; `nil` for ever.

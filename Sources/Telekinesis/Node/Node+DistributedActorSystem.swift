@@ -76,6 +76,7 @@ extension Node: DistributedActorSystem {
     public nonisolated(nonsending) func remoteCall<Act, Err, Res>(
         on actor: Act, target: RemoteCallTarget, invocation: inout CallEncoder, throwing: Err.Type, returning: Res.Type
     ) async throws -> Res where Act: DistributedActor, Act.ID == ActorID, Err: Error, Res: Codable {
+        if Pipeline.mayBeOpen, let promise = try await promise(of: Res.self, by: actor.id, target, &invocation) { return promise }
         let reply = try await invoke(actor.id, target, &invocation)
         withExtendedLifetime(actor) {}
         return try reply.decode(Res.self, on: self)
@@ -105,6 +106,7 @@ extension Node: DistributedActorSystem {
             return try method.explained(await LocalCall.invoke(object, frame, invocation.references, on: self), of: id)
         }
         do {
+            if let absence = destination.knownAbsence { throw absence }
             if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
             guard session.interceptors.isEmpty else {

@@ -69,6 +69,9 @@ final class ActorTarget: Sendable {
         set { nodeBits.store(newValue.rawValue, ordering: .relaxed) }
     }
 
+    /// Whether its place is known, and the object is there as far as this node knows.
+    var isSettled: Bool { node != .hub && lease?.isSettled ?? true }
+
     /// The key of an object; `nil` for a name.
     var key: ActorKey? {
         if case .object(let key) = address { key } else { nil }
@@ -97,4 +100,10 @@ private final class OwnObject: Lease {
 /// What is to be given back when nobody holds a proxy any more.
 protocol Lease: Sendable {
     func end()
+    /// Whether what it is for is there, rather than still being made.
+    var isSettled: Bool { get }
+}
+
+extension Lease {
+    var isSettled: Bool { true }
 }

@@ -38,16 +38,17 @@ final class OutgoingReferences: @unchecked Sendable {
         return entries.count - 1
     }
 
-    /// Whether it is known of everything where it is; an object that this node has just made elsewhere may still have to find its place.
+    /// Whether it is known of everything where it is, and that it is there: an object that this node has just made elsewhere, or that a call is yet to
+    /// return, may still have to find its place.
     var placesAreKnown: Bool {
-        entries.allSatisfy { if case .remote(let target) = $0 { target.node != .hub } else { true } }
+        entries.allSatisfy { if case .remote(let target) = $0 { target.isSettled } else { true } }
     }
 
     /// Waits until that is known.
     ///
     /// - Throws: the error of an object's construction.
     func findPlaces() async throws {
-        for case .remote(let target) in entries where target.node == .hub {
+        for case .remote(let target) in entries where !target.isSettled {
             guard let instance = target.lease as? RemoteInstance else {
                 throw TelekinesisError(.invalidUse, "the place of an object that is handed over is not known")
             }

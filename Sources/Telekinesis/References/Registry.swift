@@ -193,12 +193,13 @@ final class Registry: Sendable {
 
     /// A node gives references back.
     ///
+    /// - Parameter mayComeEarly: whether it may have got them from a third node, of which this one has not heard yet.
     /// - Returns: whether this was the first of something that it had not been given, as it seems: have ``forgetOldDebts()`` called now and then.
     @discardableResult
-    func release(_ key: ActorKey, by holder: NodeID, count: Int) -> Bool {
+    func release(_ key: ActorKey, by holder: NodeID, count: Int, mayComeEarly: Bool = true) -> Bool {
         let (old, isFirstDebt) = state.withLock { state in
             let hadDebts = state.holdings.hasDebts
-            let effect = state.holdings.take(key, from: holder, count: count, limit: limit)
+            let effect = state.holdings.take(key, from: holder, count: count, mayComeEarly: mayComeEarly, limit: limit)
             return (state.apply(effect, to: key), !hadDebts && state.holdings.hasDebts)
         }
         discard(old)
@@ -241,7 +242,7 @@ final class Registry: Sendable {
 
     // MARK: Objects that other nodes have made
 
-    /// A node wants an object under a key that it has chosen.
+    /// A node wants an object under a key that it has chosen: one that it makes, or that a method is to return.
     ///
     /// - Throws: when the key is in use, or the node holds too many.
     func begin(_ key: ActorKey, for maker: NodeID) throws(TelekinesisError) {
@@ -272,8 +273,24 @@ final class Registry: Sendable {
         }
     }
 
-    /// The construction of an object has ended.
+    /// The construction of an object has ended, or the call that was to return it.
     func settle(_ key: ActorKey, _ result: Result<Callee, TelekinesisError>) {
+        let failed = settleOne(key, result)
+        if case .failure(let error) = result { refuse(failed, error) }
+    }
+
+    /// Answers calls that waited in vain, and those that waited for what they were to return, and so on: a loop, since others decide how long such a
+    /// chain is.
+    func refuse(_ calls: [IncomingCall], _ error: TelekinesisError) {
+        var left = calls[...]
+        while let call = left.popFirst() {
+            call.refuse(error)
+            if let key = call.action.key { left += settleOne(key, .failure(error)) }
+        }
+    }
+
+    /// - Returns: the calls that waited in vain.
+    private func settleOne(_ key: ActorKey, _ result: Result<Callee, TelekinesisError>) -> [IncomingCall] {
         let (orphan, failed) = state.withLock { state -> (Callee?, [IncomingCall]) in
             guard var entry = state.entries[key.pair], case .pending(let calls) = entry.slot else { return (try? result.get(), []) }
             defer { state.entries[key.pair] = entry }
@@ -292,15 +309,13 @@ final class Registry: Sendable {
             }
         }
         withExtendedLifetime(orphan) {}
-        if case .failure(let error) = result {
-            for call in failed { call.refuse(error) }
-        }
+        return failed
     }
 
     /// Lets go of something outside of the lock: whatever this was the last holder of ends here.
     private func discard(_ slot: Slot?) {
         if case .pending(let calls) = slot {
-            for call in calls { call.refuse(TelekinesisError(.noSuchObject, "the object was released while it was being made")) }
+            refuse(calls, TelekinesisError(.noSuchObject, "the object was released while it was being made", ran: .no))
         }
     }
 }

@@ -84,13 +84,14 @@ extension NodeSession {
     }
 }
 
-/// An instance that this node has made elsewhere. It is released when its last proxy is gone, or as soon afterwards as its place is known.
+/// An object that this node has made elsewhere, or that a call is to return, under a key of this node's choice. It is released when its last proxy is
+/// gone, or as soon afterwards as its place is known.
 final class RemoteInstance: Lease {
     struct State {
         weak var target: ActorTarget?
         /// Where it is to be given back, as soon as that is known; the hub knows where it sent a construction that was not answered.
         var node: NodeID?
-        var failure: TelekinesisError?
+        var failure: (any Error)?
         var hasEnded = false
         var isForgotten = false
         /// Told when it is made, or is not.
@@ -103,14 +104,20 @@ final class RemoteInstance: Lease {
     let target = Mutex(State())
     private let key: ActorKey
     private let session: NodeSession
+    /// The node that is to make it, where that was known from the beginning: then the hub knows nothing of it.
+    private let home: NodeID?
 
-    init(key: ActorKey, session: NodeSession) {
+    init(key: ActorKey, session: NodeSession, at home: NodeID? = nil) {
         self.key = key
         self.session = session
+        self.home = home
     }
 
-    /// Why the construction failed; `nil` when it did not.
-    var failure: TelekinesisError? { target.withLock { $0.failure } }
+    /// Why it was not made; `nil` when it was, or may still be.
+    var failure: (any Error)? { target.withLock { $0.failure } }
+
+    /// Whether it is there, as far as this node knows.
+    var isSettled: Bool { target.withLock { $0.node != nil && $0.failure == nil } }
 
     /// The construction does not leave at once.
     func detain() { target.withLock { $0.isDetained = true } }
@@ -136,17 +143,27 @@ final class RemoteInstance: Lease {
             }
             if hasLeft { continuation.resume() }
         }
-        guard var failure else { return }
-        failure.ran = .no
-        throw failure
+        if let absence { throw absence }
+    }
+
+    /// Why it was not made, as calls of it say it.
+    var absence: (any Error)? {
+        guard let failure else { return nil }
+        guard var error = failure as? TelekinesisError else { return failure }
+        error.ran = .no
+        return error
     }
 
     /// The construction has succeeded or failed.
     ///
     /// - Parameter known: where it is, of one that failed afterwards.
     func settled(_ result: Result<Reply, TelekinesisError>, at known: NodeID? = nil) {
-        let place: NodeID = if case .success(let reply) = result { reply.source } else { known ?? .hub }
-        let failure = result.failure
+        settled(result, failure: result.failure, at: known)
+    }
+
+    /// The call that is to make it has succeeded or failed.
+    func settled(_ result: Result<Reply, TelekinesisError>, failure: (any Error)?, at known: NodeID? = nil) {
+        let place: NodeID = if let home { home } else if case .success(let reply) = result { reply.source } else { known ?? .hub }
         let (proxy, hasEnded, waiters) = target.withLock { state in
             state.node = place
             state.failure = failure
@@ -157,7 +174,7 @@ final class RemoteInstance: Lease {
         for waiter in waiters { waiter.resume(with: failure.map { .failure($0) } ?? .success(())) }
         if hasEnded {
             release(at: place)
-        } else {
+        } else if home == nil {
             // Calls that are leaving just now may still ask the hub for the place.
             _ = session.loop.schedule(after: 1_000_000_000) { self.forget() }
         }
@@ -188,12 +205,13 @@ final class RemoteInstance: Lease {
     }
 
     private func release(at node: NodeID) {
-        session.send(FrameWriter.release(key, of: node, count: 1))
+        session.send(FrameWriter.release(key, of: node, count: 1, flags: .result))
         forget()
     }
 
     /// The hub need not know the place any longer.
     private func forget() {
+        guard home == nil else { return }
         let isFirst = target.withLock { state in
             defer { state.isForgotten = true }
             return !state.isForgotten
@@ -205,10 +223,19 @@ final class RemoteInstance: Lease {
 extension ActorTarget {
     /// A reply as its caller should see it: where the object was never made, the reason is that of its construction.
     func explained(_ reply: Reply) throws -> Reply {
-        guard reply.flags.contains(.isError), let instance = lease as? RemoteInstance, let failure = instance.failure else { return reply }
-        var error = failure
-        error.ran = .no
-        throw error
+        guard reply.flags.contains(.isError), let failure = absence else { return reply }
+        throw failure
+    }
+
+    /// Why the object was never made, where no node would know that: the hub has refused it. Calls to it need not leave.
+    var knownAbsence: (any Error)? {
+        guard case .remote = place, node == .hub else { return nil }
+        return absence
+    }
+
+    /// Why the object was never made: the error of its construction, or of the call that should have returned it.
+    var absence: (any Error)? {
+        (lease as? RemoteInstance)?.absence
     }
 }
 

@@ -89,6 +89,9 @@ final class OutgoingStream: Flushable {
         var scope = CodingScope(writing: nil, home: .passUnretained(home))
         try scope.run { try MessagePackEncoder().encode(element, into: &writer) }
         let references = scope.outgoing
+        guard references?.placesAreKnown ?? true else {
+            throw TelekinesisError(.invalidUse, "an element holds an object that is still being made: await a call of it first")
+        }
         let bytes = references.map { $0.table + writer.bytes } ?? writer.bytes
         let flushes = state.withLock { state -> Bool in
             var number: Int?

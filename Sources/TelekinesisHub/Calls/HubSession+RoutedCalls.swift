@@ -41,6 +41,7 @@ extension HubSession {
             case .send(let provider, let isAcquainted):
                 let patch = Self.patch(purpose, provider, from: node)
                 if send(frame.bytes, call.id, patch, to: provider, isAcquainted: isAcquainted, from: node, on: link) { return }
+                if let key = call.resultKey { tables.withLock { $0.forgetCreation(of: key, at: provider) } }
                 // Nobody else has the object: there is no other place to try.
                 if case .created = purpose { return refuse(call.id, Self.nodeIsGone, on: link) }
             case .wait(let entry): return startTimer(call.id, at: entry, remaining: frame.remaining, on: link)

@@ -150,6 +150,7 @@ struct SessionTables: ~Copyable {
                 return .refuse(error)
             }
             open.insert(.waiting(entry), for: call.id)
+            if let key = call.resultKey { created[key] = .waiting(entry, call.id) }
             return .wait(entry)
         }
     }
@@ -185,7 +186,10 @@ struct SessionTables: ~Copyable {
         guard !hasEnded, case .waiting(let entry) = open[waiting.id] else { return nil }
         var provider = provider
         if case .created(let key) = waiting.purpose {
-            guard case .at(let creator) = created[key] else { return nil }
+            guard case .at(let creator) = created[key] else {
+                if let result = waiting.resultKey { forgetCreation(of: result, by: waiting.id) }
+                return nil
+            }
             provider = creator
         }
         open.insert(.leaving(entry, provider, deadline: waiting.deadline), for: waiting.id)
@@ -207,6 +211,11 @@ struct SessionTables: ~Copyable {
     /// Forgets that a created object was to be found anywhere: its creation failed before it began.
     mutating func forgetCreation(of key: ActorKey, by id: CallID) {
         if case .waiting(_, id) = created[key] { created[key] = nil }
+    }
+
+    /// Forgets that a created object was to be found at a provider: the provider had gone when its creation was to be sent there.
+    mutating func forgetCreation(of key: ActorKey, at provider: Provider) {
+        if case .at(let creator) = created[key], creator.session === provider.session { created[key] = nil }
     }
 
     /// What a reply that came from another session is.

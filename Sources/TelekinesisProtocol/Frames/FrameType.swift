@@ -126,6 +126,17 @@ public struct ChannelFlags: OptionSet, Sendable {
     public static let isError = ChannelFlags(rawValue: 1 << 4)
 }
 
+/// Flags of a ``FrameType/release``.
+public struct ReleaseFlags: OptionSet, Sendable {
+    /// The bits.
+    public let rawValue: UInt8
+    /// Flags of these bits.
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// The key is one that the sender has chosen for the result of a call: where nothing is held under it, that call never arrived.
+    public static let result = ReleaseFlags(rawValue: 1 << 0)
+}
+
 /// Flags of a ``FrameType/peer``.
 public struct PeerFlags: OptionSet, Sendable {
     /// The bits.

@@ -84,8 +84,8 @@ public enum FrameWriter {
     }
 
     /// Gives `count` references to an object of `peer` back.
-    public static func release(_ key: ActorKey, of peer: NodeID, count: UInt32) -> [UInt8] {
-        var bytes = frame(.release, peer: peer)
+    public static func release(_ key: ActorKey, of peer: NodeID, count: UInt32, flags: ReleaseFlags = []) -> [UInt8] {
+        var bytes = frame(.release, flags: flags.rawValue, peer: peer)
         bytes.withUnsafeMutableBytes {
             key.store(in: $0, at: FrameHead.target)
             $0.storeBytes(of: count.littleEndian, toByteOffset: FrameHead.remaining, as: UInt32.self)

@@ -51,12 +51,27 @@ struct BenchCaller: Sendable {
                 _ = try await transfer.value
                 result.mb_per_s = Double(payload.count) / Double(Self.megabyte) / (Double(now() - begin) / 1e9)
                 return result
+            case .chain, .ahead:
+                let single = try await measure(work, seconds: min(seconds, 0.5)) { _ = try await $0.increment(by: 1) }
+                var result =
+                    workload == .chain
+                    ? try await measure(work) { _ = try await Self.chain($0) }
+                    : try await measure(work) { start in _ = try await withPipelining { try await Self.chain(start) } }
+                result.ratio_to_floor = result.p50_us / single.p50_us
+                return result
             case .numbers: return try await read(first.numbers(), bytesPerElement: 0)
             case .frames: return try await read(first.frames(of: Self.megabyte), bytesPerElement: Self.megabyte)
             default:
                 return try await measure(work) { _ = try await $0.increment(by: 1) }
             }
         }.value
+    }
+
+    /// Calls, each on what the one before returns.
+    private static func chain(_ start: BenchTarget) async throws -> Int {
+        var target = start
+        for _ in 1..<BenchWorkload.chainLength { target = try await target.next() }
+        return try await target.increment(by: 1)
     }
 
     /// Reads a stream for the given time. A tenth of it goes before, to warm up.

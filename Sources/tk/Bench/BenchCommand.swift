@@ -15,17 +15,20 @@ enum BenchCommand: Command {
             W3  echo of 1 MiB, one at a time            W7  W1 while 256 MiB go to another object on the same connection
             W4  16 connections × 16 calls under way     W8  W1 with 100,000 names and 1,000 idle connections, against an empty hub
             S1  a stream of 64-bit integers             S2  a stream of elements of 1 MiB
+            P1  a chain of 16 calls, each on what the   P2  the same with pipelining: sent ahead
+                one before returns; caller far away
 
             The ratio is p50 to that of the raw echo or relay (W1, W6, W7) or of the empty hub (W8), calls per second to those of the sequential
             raw echo (W2, W4), bytes per second to those of the raw relay or echo (W3). That of S1 is elements per second to the calls per second of W2, that of S2 bytes
-            per second to those of W3, each in the same round. Allocations are those of a call in the caller's process and in the provider's, which
+            per second to those of W3, each in the same round. That of P1 and P2 is p50 of the chain to p50 of a single call over the same way,
+            10 ms there and back: round trips. Allocations are those of a call in the caller's process and in the provider's, which
             on the direct path has the hub in it.
             """,
         operands: [
             .init(name: "ROLE", help: "provider, caller or codec; all of it unless given.", isRequired: false, isRepeated: true)
         ],
         options: [
-            .init(name: "--workload", value: "NAME", help: "W1 to W8, S1, S2; W1 to W4 unless given.", isRepeated: true),
+            .init(name: "--workload", value: "NAME", help: "W1 to W8, S1, S2, P1, P2; W1 to W4 unless given.", isRepeated: true),
             .init(name: "--path", value: "PATH", help: "hub or direct; both unless given.", isRepeated: true),
             .init(name: "--rounds", value: "N", help: "Interleaved rounds, of which the median counts; by default 5."),
             .init(name: "--duration", value: "SECONDS", help: "How long each measurement lasts, by default 2."),
@@ -46,7 +49,9 @@ enum BenchCommand: Command {
             return try await role.run(arguments)
         }
         let workloads = try arguments.all("--workload").map { name in
-            guard let workload = BenchWorkload(rawValue: name) else { throw UsageError("“\(name)” is no workload: W1 to W8, S1, S2") }
+            guard let workload = BenchWorkload(rawValue: name) else {
+                throw UsageError("“\(name)” is no workload: W1 to W8, S1, S2, P1, P2")
+            }
             return workload
         }
         let paths = try arguments.all("--path").map { name in

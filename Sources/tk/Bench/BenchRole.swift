@@ -22,6 +22,8 @@ enum BenchRole: String, CaseIterable {
     case floorServer = "floor-server"
     /// The raw relay to the port that is the operand.
     case floorRelay = "floor-relay"
+    /// A relay to the port that is the operand, with a delay.
+    case slowRelay = "slow-relay"
     /// The raw client: port, size of a message, and for how many seconds.
     case floorClient = "floor-client"
 
@@ -59,6 +61,8 @@ enum BenchRole: String, CaseIterable {
             try Floor.echoServer { port in try? Terminal.line("\(port)") }
         case .floorRelay:
             try Floor.relay(to: UInt16(Self.number(arguments, 1))) { port in try? Terminal.line("\(port)") }
+        case .slowRelay:
+            try SlowRelay.run(to: UInt16(Self.number(arguments, 1))) { port in try? Terminal.line("\(port)") }
         case .floorClient:
             let size = Self.number(arguments, 2)
             try JSONOutput.line(

@@ -47,7 +47,7 @@ struct BenchRunner {
                     case .large: result.ratio_to_floor = result.mb_per_s / (try rig.floor(path, size: Floor.bulkSize)).mb_per_s
                     case .numbers: result.ratio_to_floor = result.calls_per_s / (try rig.call(.pipelined, path)).calls_per_s
                     case .frames: result.ratio_to_floor = result.mb_per_s / (try rig.call(.large, path)).mb_per_s
-                    case .idle, .crowd: break
+                    case .idle, .crowd, .chain, .ahead: break
                     }
                     samples[Key(workload: workload, path: path), default: []].append(result)
                 }
@@ -185,6 +185,13 @@ private struct Rig: ~Copyable {
     /// Runs a workload once.
     func call(_ workload: BenchWorkload, _ path: BenchPath) throws -> BenchResult {
         let url = path == .hub ? hub.url : direct.url
+        guard workload.isRemote else { return try call(workload, path, at: url) }
+        var relay = try runner.start(.slowRelay, [url.split(separator: ":").last.map(String.init) ?? ""], pin: runner.pins.first)
+        defer { relay.stop() }
+        return try call(workload, path, at: "ws://127.0.0.1:\(relay.readLine() ?? "")")
+    }
+
+    private func call(_ workload: BenchWorkload, _ path: BenchPath, at url: String) throws -> BenchResult {
         let words = ["--hub", url, "--workload", workload.rawValue, "--duration", "\(runner.seconds)"]
         var caller = try runner.start(.caller, words, pin: runner.pins.last)
         guard let line = try caller.readLine(within: 180), caller.wait() == 0 else {

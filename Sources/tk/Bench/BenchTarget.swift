@@ -23,6 +23,9 @@ distributed actor BenchTarget {
         return count
     }
 
+    /// An object that a call returns.
+    distributed func next() -> BenchTarget { self }
+
     /// Returns what it was given.
     distributed func echo(_ bytes: [UInt8]) -> [UInt8] { bytes }
 

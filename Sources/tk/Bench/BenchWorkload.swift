@@ -23,6 +23,17 @@ enum BenchWorkload: String, CaseIterable, Sendable {
     /// A stream of elements of 1 MiB.
     case frames = "S2"
 
+    /// So many calls, each on what the one before returns, over a long way; each awaited.
+    case chain = "P1"
+    /// The same, sent ahead.
+    case ahead = "P2"
+
+    /// Calls of a chain.
+    static let chainLength = 16
+
+    /// Whether the caller is far away.
+    var isRemote: Bool { self == .chain || self == .ahead }
+
     /// Connections that the caller opens, and calls that it keeps under way on each.
     var shape: (connections: Int, inFlight: Int) {
         switch self {
@@ -51,7 +62,8 @@ struct BenchResult: Codable, Sendable {
     var max_us: Double
     var mb_per_s: Double
     /// W1, W6–W8: p50 to that of the raw floor; W2, W4: calls per second to the sequential raw echo's; W3: bytes per second to the raw relay's or
-    /// echo's; S1: elements per second to the calls per second of W2; S2: bytes per second to those of W3. 0 where there is no floor.
+    /// echo's; S1: elements per second to the calls per second of W2; S2: bytes per second to those of W3; P1, P2: p50 of the whole chain to that of a
+    /// single call. 0 where there is no floor.
     var ratio_to_floor: Double
     /// W5: bytes of the hub's own memory that an idle connection takes.
     var bytes_per_connection: Double = 0

@@ -26,6 +26,15 @@ import Testing
         #expect(holdings.isEmpty)
     }
 
+    @Test func aResultThatWasNeverThereIsNotOwed() throws {
+        var holdings = Holdings()
+        #expect(holdings.take(key, from: ann, count: 1, mayComeEarly: false, limit: limit) == .none)
+        #expect(holdings.isEmpty)
+        #expect(try holdings.give(key, to: ann, limit: limit) == .held)
+        #expect(holdings.take(key, from: ann, count: 1, mayComeEarly: false, limit: limit) == .freed)
+        #expect(holdings.isEmpty)
+    }
+
     @Test func aGiverPaysUntilTheHolderUsesWhatItGot() throws {
         var holdings = Holdings()
         _ = try holdings.give(key, to: ann, by: bob, limit: limit)
