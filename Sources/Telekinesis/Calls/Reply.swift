@@ -12,6 +12,8 @@ struct Reply: Sendable {
     var source: NodeID
     /// The objects, functions and streams in it.
     var references: ReceivedReferences?
+    /// What was called, where there are such references: some of them keep it alive.
+    var origin: ActorTarget?
 }
 
 extension Reply {
@@ -42,7 +44,7 @@ extension Reply {
         }
         do {
             var reader = body.reader(from: 1)
-            var scope = CodingScope(reading: references, home: .passUnretained(node.session.home))
+            var scope = CodingScope(reading: references, origin: origin, home: .passUnretained(node.session.home))
             return try scope.run { try MessagePackDecoder(userInfo: CodingScope.userInfo).decode(type, from: &reader) }
         } catch {
             throw TelekinesisError(.badResult, "the result cannot be read as \(type): \(error)", ran: .yes, cause: error)

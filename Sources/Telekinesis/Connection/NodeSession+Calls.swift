@@ -34,7 +34,9 @@ extension NodeSession {
         if let baggage = scope.baggage { try load(baggage.value, on: &frame, &flags) }
         let call = OutgoingCall(
             id: id, target: target, flags: flags, deadline: deadline, frame: consume frame, references: references, now: now)
-        return try await answer(to: call, deadlineWasChosen: wasChosen)
+        var reply = try await answer(to: call, deadlineWasChosen: wasChosen)
+        if reply.references != nil { reply.origin = target }
+        return reply
     }
 
     /// Starts a call and waits for its answer; when the task is cancelled, so is the call.

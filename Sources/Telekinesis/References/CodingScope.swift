@@ -12,6 +12,8 @@ struct CodingScope {
     private(set) var outgoing: OutgoingReferences?
     /// What came with the message.
     let received: ReceivedReferences?
+    /// Of an answer with references, what was called.
+    let origin: ActorTarget?
 
     /// A scope for writing a message, or going on with writing it.
     @inline(__always)
@@ -19,13 +21,15 @@ struct CodingScope {
         unretainedHome = home
         self.outgoing = outgoing
         received = nil
+        origin = nil
     }
 
     /// A scope for reading a message.
     @inline(__always)
-    init(reading received: ReceivedReferences?, home: Unmanaged<NodeHome>) {
+    init(reading received: ReceivedReferences?, origin: ActorTarget? = nil, home: Unmanaged<NodeHome>) {
         unretainedHome = home
         self.received = received
+        self.origin = origin
     }
 
     /// Runs `body`, which encodes or decodes on this thread, in the scope.
@@ -43,6 +47,9 @@ struct CodingScope {
 
     /// The node of the message that this thread reads or writes.
     static var home: NodeHome? { current?.pointee.unretainedHome.takeUnretainedValue() }
+
+    /// What was called, where the message that this thread reads is its answer and has references.
+    static var origin: ActorTarget? { current?.pointee.origin }
 
     /// What came with the message that this thread reads.
     static var received: ReceivedReferences? { current?.pointee.received }

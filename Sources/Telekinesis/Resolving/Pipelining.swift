@@ -137,7 +137,7 @@ extension NodeSession {
 
     /// Makes a call whose result is to have a key, and does not wait.
     fileprivate func call(
-        _ frame: [UInt8], to target: ActorTarget, _ flags: CallFlags, _ references: OutgoingReferences?, for instance: RemoteInstance,
+        _ frame: SplitBytes, to target: ActorTarget, _ flags: CallFlags, _ references: OutgoingReferences?, for instance: RemoteInstance,
         _ key: ActorKey, in pipeline: Pipeline
     ) throws(TelekinesisError) {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
@@ -148,7 +148,7 @@ extension NodeSession {
         var flags = flags
         withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { bytes in
             key.store(in: bytes, at: 0)
-            frame.insert(contentsOf: bytes, at: FrameType.call.headSize)
+            frame.bytes.insert(contentsOf: bytes, at: FrameType.call.headSize)
         }
         flags.insert(.resultKey)
         if let baggage = scope.baggage { try load(baggage.value, on: &frame, &flags) }

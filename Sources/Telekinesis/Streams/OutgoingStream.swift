@@ -64,6 +64,13 @@ final class OutgoingStream: Flushable {
         }
     }
 
+    /// Waits until an element could leave at once.
+    ///
+    /// - Throws: `CancellationError` when nobody reads any more.
+    nonisolated(nonsending) func waitForRoom() async throws {
+        while try !hasRoom() { try await room() }
+    }
+
     private nonisolated(nonsending) func room() async throws {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in

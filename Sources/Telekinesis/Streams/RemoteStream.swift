@@ -77,6 +77,9 @@ public struct RemoteStream<Element: Codable & Sendable>: Sendable, Codable {
     ///   any more.
     public init(_ produce: @escaping @Sendable (_ send: Sender) async throws -> Void) { core = .here(Source(produce)) }
 
+    /// The stream whose source is somewhere else.
+    init(_ target: ActorTarget, _ node: Node) { core = .there(target, node) }
+
     /// A stream of the elements of a sequence, such as an `AsyncStream`. It is iterated when somebody begins to read.
     public init<Elements: AsyncSequence & Sendable>(_ elements: Elements) where Elements.Element == Element {
         self.init { send in
@@ -153,7 +156,7 @@ extension RemoteStream: AsyncSequence {
         /// - Throws: what the source threw, ``TelekinesisError``, `CancellationError`.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws -> Element? { try await take() }
 
-        private nonisolated(nonsending) func take() async throws -> Element? {
+        nonisolated(nonsending) func take() async throws -> Element? {
             switch way {
             case .away(let reading): try await reading.next(Element.self)
             case .here(let reading): try await reading.next()
