@@ -32,9 +32,16 @@ public final class Hub: HubEndpoint {
     static func start(_ configuration: HubConfiguration, on group: EventLoopGroup) async throws -> Hub {
         let board = Switchboard(
             limits: configuration.limits, logger: configuration.logger, authenticator: configuration.authenticator,
-            tickets: try tickets(configuration))
+            tickets: try tickets(configuration), store: try await store(configuration, on: group))
         let listener = try await Listener.open(configuration, board, group)
         return Hub(board: board, group: group, listener: listener)
+    }
+
+    private static func store(_ configuration: HubConfiguration, on group: EventLoopGroup) async throws -> ContentStore? {
+        guard configuration.storesValues, MessageAuthentication.isAvailable else { return nil }
+        let directory = configuration.storeDirectory ?? configuration.stateDirectory.map { $0 + "/store" }
+        return try await ContentStore(
+            limits: configuration.limits.store, directory: directory, loop: group.next(), logger: configuration.logger)
     }
 
     private static func tickets(_ configuration: HubConfiguration) throws -> TicketOffice? {
@@ -86,6 +93,7 @@ public final class Hub: HubEndpoint {
         let departures = board.expectEnd(of: sessions)
         for session in sessions { session.close(TelekinesisError(.draining, "the hub has shut down", ran: .maybe)) }
         await departures.wait(.seconds(2), on: eventLoops.next())
+        await board.store?.close()
         eventLoops.shutdown()
     }
 }

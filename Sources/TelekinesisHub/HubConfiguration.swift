@@ -24,6 +24,11 @@ public struct HubConfiguration: Sendable {
     public var limits = HubLimits()
     /// Where the key of tickets is kept, so that node ids survive a restart; `nil`: it lives as long as the process.
     public var stateDirectory: String?
+    /// Whether it keeps large values that nodes hand over by reference.
+    public var storesValues = true
+    /// Where it keeps them, so that they survive a restart; `nil`: in `store` below ``stateDirectory``, or without that in a temporary directory,
+    /// which goes with the hub. No other hub can use the directory meanwhile.
+    public var storeDirectory: String?
     /// Where messages go that no error can carry.
     public var logger = LogHandler.standardError
 

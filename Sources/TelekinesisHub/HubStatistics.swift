@@ -23,6 +23,10 @@ public struct HubStatistics: Sendable, Equatable {
     public var created = 0
     /// Calls that wait to hear what becomes of names and nodes.
     public var watches = 0
+    /// Values that the hub keeps for nodes.
+    public var storedValues = 0
+    /// Their bytes, and those of values on their way.
+    public var storedBytes = 0
     /// Replies and data for which nobody waited, since the hub started.
     public var lateFrames: UInt64 = 0
     /// Calls by name that were forgotten because no answer had come long after their deadline, since the hub started.
@@ -54,6 +58,7 @@ extension Switchboard {
                 result.watches += tables.watches.count
             }
         }
+        if let store { (result.storedValues, result.storedBytes) = store.ledger.withLock { ($0.count, $0.bytes) } }
         result.lateFrames = lateFrames.load(ordering: .relaxed)
         result.expiredCalls = expiredCalls.load(ordering: .relaxed)
         return result

@@ -35,7 +35,8 @@ public final class BlockingPool: Sendable {
         return try result.get()
     }
 
-    func submit(_ work: @escaping @Sendable () -> Void) {
+    /// Runs work on a thread of the pool, after what was given to it before.
+    package func submit(_ work: @escaping @Sendable () -> Void) {
         let startsThread = state.withLock { state in
             state.work.append(work)
             guard state.idle < state.work.count, state.threads < limit else { return false }

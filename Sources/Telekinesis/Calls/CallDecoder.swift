@@ -16,6 +16,8 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
     private let home: Unmanaged<NodeHome>
     package let argumentCount: Int
     package private(set) var decodedCount = 0
+    /// The storable values among the arguments, as far as they have been fetched.
+    var fetched: FetchedValues?
 
     init(
         _ reader: MessagePackReader, count: Int, origin: MessagePackDecoder.Origin = .native, _ received: ReceivedReferences?,
@@ -38,12 +40,23 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
         guard decodedCount < argumentCount else {
             throw Refusal(.badArguments, "too few arguments: number \(decodedCount + 1), of type \(Argument.self), is missing")
         }
-        var scope = CodingScope(reading: received, home: home)
-        let argument: Argument = try scope.run {
-            decoder.origin == .words ? try decodeWord() : try decoder.decode(Argument.self, from: &reader)
+        var scope = CodingScope(reading: received, home: home, fetched: fetched, takesValues: true)
+        let start = reader.position
+        do {
+            let argument: Argument = try scope.run {
+                decoder.origin == .words ? try decodeWord() : try decoder.decode(Argument.self, from: &reader)
+            }
+            if let needed = scope.needed { throw self.needed(needed, from: start) }
+            decodedCount += 1
+            return argument
+        } catch {
+            throw scope.needed.map { needed($0, from: start) } ?? error
         }
-        decodedCount += 1
-        return argument
+    }
+
+    /// What must be fetched before the arguments can be read.
+    private func needed(_ request: FetchRequest, from start: Int) -> FetchNeeded {
+        FetchNeeded(request: request, argument: decodedCount + 1, message: reader.bytes, start: start)
     }
 
     /// An argument that somebody typed. What no single word can spell, a structure, an array or `null`, is written in JSON.
@@ -67,6 +80,8 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
             return try decodeNextArgument()
         } catch let refusal as Refusal {
             throw refusal
+        } catch let needed as FetchNeeded {
+            throw needed
         } catch {
             let reason = DecodingError.reason(of: error)
             throw Refusal(.badArguments, "argument \(decodedCount + 1) is not of type \(Argument.self): \(reason)", cause: error)

@@ -3,7 +3,7 @@ internal import MessagePack
 internal import TelekinesisProtocol
 
 /// Writes the arguments of a call as MessagePack, behind room for the head of its frame.
-public struct CallEncoder: DistributedTargetInvocationEncoder {
+public struct CallEncoder: DistributedTargetInvocationEncoder, Sendable {
     /// Arguments and results are `Codable`.
     public typealias SerializationRequirement = any Codable
 
@@ -18,6 +18,10 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     private let home: Unmanaged<NodeHome>?
     /// The objects, functions and streams among the arguments.
     private(set) var references: OutgoingReferences?
+    /// The storable values among the arguments.
+    private var values: OutgoingValues?
+    /// Whether there are any: then ``store(on:)`` comes before ``frame(selector:signature:resultKey:encoding:)``.
+    var hasValues: Bool { values != nil }
 
     /// What is said of the body in the head of the frame.
     var flags: CallFlags { references == nil ? [] : .references }
@@ -55,9 +59,11 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
         }
         do {
             if let home {
-                var scope = CodingScope(writing: references, home: home)
+                var scope = CodingScope(writing: references, home: home, values: values, takesValues: true)
                 try scope.run { try MessagePackEncoder().encode(value, into: &writer) }
                 references = scope.outgoing
+                values = scope.values
+                values?.name(label.map { "“\($0)”" } ?? "number \(count + 1)")
             } else {
                 try MessagePackEncoder().encode(value, into: &writer)
             }
@@ -78,6 +84,16 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
 
     /// Nothing is left to do.
     public mutating func doneRecording() throws {}
+
+    /// Stores the storable values among the arguments; the encoder is used up, and all of them are held until the call has its answer.
+    ///
+    /// - Returns: an encoder that is ready.
+    nonisolated(nonsending) func stored(on node: Node) async throws -> CallEncoder {
+        guard let values else { return self }
+        var encoder = self
+        try await values.store(into: &encoder.writer.bytes, on: node.storage, ran: .no)
+        return encoder
+    }
 
     /// The bytes of the whole frame, its head still empty.
     mutating func frame(selector: Selector, signature: UInt32, resultKey: ActorKey? = nil, encoding: Encoding = .messagePack) -> SplitBytes

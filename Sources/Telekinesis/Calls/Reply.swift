@@ -37,18 +37,61 @@ extension Reply {
     ///
     /// - Throws: the error in it: the method's own where its type is known here, else ``TelekinesisError``.
     @usableFromInline
-    func decode<Value: Decodable>(_ type: Value.Type, on node: Node) throws -> Value {
+    func decode<Value: Decodable>(_ type: Value.Type, on node: Node) throws -> Value { try decode(type, on: node, nil) }
+
+    /// Fetches what the value needs, and reads it.
+    ///
+    /// - Throws: `badResult`, or the code of the store, when it cannot be fetched.
+    @usableFromInline
+    nonisolated(nonsending) func decode<Value: Decodable>(_ type: Value.Type, on node: Node, fetching needed: FetchNeeded) async throws
+        -> Value
+    {
+        var (needed, fetched) = (needed, FetchedValues?.none)
+        for _ in 0..<FetchNeeded.maximumPasses {
+            fetched = try await needed.fetch(into: fetched, on: node.session.home, ran: .yes)
+            do {
+                return try decode(type, on: node, fetched)
+            } catch let next as FetchNeeded {
+                needed = next
+            }
+        }
+        throw FetchNeeded.tooManyKinds(ran: .yes)
+    }
+
+    private func decode<Value: Decodable>(_ type: Value.Type, on node: Node, _ fetched: FetchedValues?) throws -> Value {
         try throwError()
         guard body.bytes.first == Encoding.messagePack.rawValue else {
             throw TelekinesisError(.badResult, "the result is in an encoding that is not known here", ran: .yes)
         }
+        var scope = CodingScope(
+            reading: references, origin: origin, home: .passUnretained(node.session.home), fetched: fetched, takesValues: true)
         do {
             var reader = body.reader(from: 1)
-            var scope = CodingScope(reading: references, origin: origin, home: .passUnretained(node.session.home))
-            return try scope.run { try MessagePackDecoder(userInfo: CodingScope.userInfo).decode(type, from: &reader) }
+            let value = try scope.run { try MessagePackDecoder(userInfo: CodingScope.userInfo).decode(type, from: &reader) }
+            if scope.needed == nil { return value }
         } catch {
+            guard scope.needed == nil else { throw needed(scope) ?? error }
             throw TelekinesisError(.badResult, "the result cannot be read as \(type): \(error)", ran: .yes, cause: error)
         }
+        throw needed(scope) ?? TelekinesisError(.internalError, "nothing is needed", ran: .yes)
+    }
+
+    /// A value of the hub's own, which has no references.
+    ///
+    /// - Throws: the error in the reply; `badResult`.
+    func plainValue<Value: Decodable>(_ type: Value.Type) throws -> Value {
+        try throwError()
+        do {
+            let bytes = body.joined
+            var reader = MessagePackReader(bytes, in: min(1, bytes.count)..<bytes.count)
+            return try MessagePackDecoder().decode(type, from: &reader)
+        } catch {
+            throw TelekinesisError(.badResult, "the hub's answer cannot be read as \(type): \(error)", ran: .yes, cause: error)
+        }
+    }
+
+    private func needed(_ scope: CodingScope) -> FetchNeeded? {
+        scope.needed.map { FetchNeeded(request: $0, argument: nil, message: body.bytes, start: 1) }
     }
 
     /// Throws the error in it, if it is one.

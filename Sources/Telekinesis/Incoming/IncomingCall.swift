@@ -152,14 +152,21 @@ final class IncomingCall: Sendable {
             references = try await Self.execute(
                 on: object, table, head: head, body: body, received, on: owner.node, scratch, into: &writer)
         case (.call, .function(let function)), (.produce, .function(let function)):
-            var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body, received, on: owner.node)
-            let result = try await function.body(&decoder)
-            var scope = CodingScope(writing: nil, home: .passUnretained(owner.node))
+            let result = try await fetching { fetched in
+                var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body, received, on: owner.node)
+                decoder.fetched = fetched
+                return try await function.body(&decoder)
+            }
+            var scope = CodingScope(writing: nil, home: .passUnretained(owner.node), takesValues: true)
             try scope.run { try result(&writer) }
             references = scope.outgoing
+            if let values = scope.values { try await values.store(into: &writer.bytes, on: owner.node.storage, ran: .yes) }
         case (.create(let key), .factory(let factory)):
-            var decoder = try ArgumentBinding.arguments(of: factory.initializer, head: head, body: body, received, on: owner.node)
-            let object = try await factory.make(&decoder)
+            let object = try await fetching { fetched in
+                var decoder = try ArgumentBinding.arguments(of: factory.initializer, head: head, body: body, received, on: owner.node)
+                decoder.fetched = fetched
+                return try await factory.make(&decoder)
+            }
             owner.registry.settle(key, .success(Callee(.object(object, factory.table))))
             writer.writeNil()
         case (.call, _), (.produce, _), (.create, _):
@@ -168,27 +175,63 @@ final class IncomingCall: Sendable {
         return (writer, references)
     }
 
+    /// Runs what reads the arguments; storable values among them are fetched first, and then it is run again.
+    private nonisolated(nonsending) func fetching<Result>(
+        _ body: nonisolated(nonsending) (FetchedValues?) async throws -> Result
+    ) async throws -> Result {
+        var fetched: FetchedValues?
+        for _ in 0..<FetchNeeded.maximumPasses {
+            do {
+                return try await body(fetched)
+            } catch let needed as FetchNeeded {
+                fetched = try await Self.fetch(needed, into: fetched, on: owner.node)
+            }
+        }
+        throw Refusal(FetchNeeded.tooManyKinds(ran: .no))
+    }
+
+    private static func fetch(_ needed: FetchNeeded, into fetched: FetchedValues?, on home: NodeHome) async throws -> FetchedValues {
+        do {
+            return try await needed.fetch(into: fetched, on: home, ran: .no)
+        } catch let error as TelekinesisError {
+            throw Refusal(error)
+        }
+    }
+
     /// Finds the method, runs it, writes its result.
     ///
     /// - Returns: what the result hands over.
     nonisolated(nonsending) static func execute(
         on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: SplitBytes, _ received: ReceivedReferences?,
-        on home: NodeHome, _ scratch: ResultScratch? = nil, into writer: inout MessagePackWriter
+        on home: NodeHome, _ scratch: ResultScratch? = nil, fetched: FetchedValues? = nil, pass: Int = 0,
+        into writer: inout MessagePackWriter
     ) async throws -> OutgoingReferences? {
         var (method, arguments) = try ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: home)
+        arguments.fetched = fetched
         let result: MethodResult
         do throws(MethodFailure) {
             result = try await method.execute(on: object, arguments: &arguments, scratch: scratch)
         } catch {
             switch error {
-            case .refused(let reason): throw ArgumentBinding.refusal(reason, of: method, callerSignature: head.signature)
+            case .refused(let reason):
+                if let needed = reason.cause as? FetchNeeded {
+                    guard pass < FetchNeeded.maximumPasses else { throw Refusal(FetchNeeded.tooManyKinds(ran: .no)) }
+                    let fetched = try await fetch(needed, into: fetched, on: home)
+                    return try await execute(
+                        on: object, table, head: head, body: body, received, on: home, scratch, fetched: fetched, pass: pass + 1,
+                        into: &writer)
+                }
+                throw ArgumentBinding.refusal(reason, of: method, callerSignature: head.signature)
             case .thrown(let error): throw error
             }
         }
         var sink = ReplySink(writer: writer, home: home)
         writer = MessagePackWriter()
-        defer { writer = sink.writer }
-        try result.write(into: &sink)
+        do {
+            defer { writer = sink.writer }
+            try result.write(into: &sink)
+        }
+        if let values = sink.values { try await values.store(into: &writer.bytes, on: home.storage, ran: .yes) }
         return sink.references
     }
 
@@ -310,6 +353,8 @@ private struct ReplySink: ResultSink {
     var writer: MessagePackWriter
     let home: NodeHome
     var references: OutgoingReferences?
+    /// The storable values in it.
+    var values: OutgoingValues?
 
     init(writer: MessagePackWriter, home: NodeHome) {
         self.writer = writer
@@ -318,13 +363,14 @@ private struct ReplySink: ResultSink {
 
     mutating func write<Result: Codable>(_ result: Result) throws {
         if writer.keep(result, longerThan: FrameHead.maximumBody) { return }
-        var scope = CodingScope(writing: nil, home: .passUnretained(home))
+        var scope = CodingScope(writing: nil, home: .passUnretained(home), takesValues: true)
         do {
             try scope.run { try MessagePackEncoder().encode(result, into: &writer) }
         } catch {
             throw TelekinesisError(.badResult, "the result, a \(Result.self), cannot be encoded: \(error)", ran: .yes, cause: error)
         }
         references = scope.outgoing
+        values = scope.values
     }
 
     mutating func writeVoid() { writer.writeNil() }

@@ -79,7 +79,11 @@ extension Node: DistributedActorSystem {
         if Pipeline.mayBeOpen, let promise = try await promise(of: Res.self, by: actor.id, target, &invocation) { return promise }
         let reply = try await invoke(actor.id, target, &invocation)
         withExtendedLifetime(actor) {}
-        return try reply.decode(Res.self, on: self)
+        do {
+            return try reply.decode(Res.self, on: self)
+        } catch let needed as FetchNeeded {
+            return try await reply.decode(Res.self, on: self, fetching: needed)
+        }
     }
 
     /// Calls a method of a proxy that has no result.
@@ -101,6 +105,8 @@ extension Node: DistributedActorSystem {
             throw TelekinesisError(.noSuchMethod, "the target of the call is no distributed method of this program")
         }
         let destination = id.target
+        // The arguments' own memory is theirs until the answer is there: what was stored for them is held as long.
+        if invocation.hasValues { invocation = try await invocation.stored(on: self) }
         if let object = try localActor(id) {
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
             return try method.explained(await LocalCall.invoke(object, frame, invocation.references, on: self), of: id)

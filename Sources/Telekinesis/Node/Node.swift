@@ -22,6 +22,8 @@ public final class Node: Sendable {
 
     let session: NodeSession
     let group: EventLoopGroup
+    /// Where large values are stored that this node hands over, and what it takes of those of others.
+    let storage: NodeStorage
     private let connector: Connector
     private let hooks = Mutex<Hooks>(Hooks())
 
@@ -34,6 +36,7 @@ public final class Node: Sendable {
         self.group = group
         session = NodeSession(configuration: configuration, loop: group.next())
         connector = Connector(session: session, address: address)
+        storage = NodeStorage(session, configuration)
         session.home.node = self
     }
 

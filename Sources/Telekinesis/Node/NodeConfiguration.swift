@@ -29,6 +29,12 @@ public struct NodeConfiguration: Sendable {
     public var maximumHeldObjects = 100_000
     /// Streams of this node that one other node may read at once.
     public var maximumStreams = 1_000
+    /// Where large values are stored that are handed over by reference; `nil`: at the hub. All programs that hand them to each other need the same.
+    public var store: (any ValueStore)?
+    /// The longest of these values that is fetched, in bytes.
+    public var maximumStoredValue = 256 * 1024 * 1024
+    /// Bytes of them that calls and results may bring at once.
+    public var maximumFetchedBytes = 512 * 1024 * 1024
     /// How long a provider that shuts down lets running calls finish.
     public var drainTime: Duration = .seconds(30)
     /// Poll before sleeping, where more than one processor is there: shorter round trips for more work.

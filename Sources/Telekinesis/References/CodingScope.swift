@@ -14,22 +14,40 @@ struct CodingScope {
     let received: ReceivedReferences?
     /// Of an answer with references, what was called.
     let origin: ActorTarget?
+    /// Whether the message may have storable values, which are stored before it leaves, or fetched before it is used.
+    private let takesValues: Bool
+    /// Those that are written; made when there is one.
+    private(set) var values: OutgoingValues?
+    /// Those that were fetched.
+    private let fetched: FetchedValues?
+    /// What must be fetched before the message can be read.
+    private(set) var needed: FetchRequest?
 
     /// A scope for writing a message, or going on with writing it.
     @inline(__always)
-    init(writing outgoing: OutgoingReferences?, home: Unmanaged<NodeHome>) {
+    init(
+        writing outgoing: OutgoingReferences?, home: Unmanaged<NodeHome>, values: OutgoingValues? = nil, takesValues: Bool = false
+    ) {
         unretainedHome = home
         self.outgoing = outgoing
+        self.values = values
+        self.takesValues = takesValues
         received = nil
         origin = nil
+        fetched = nil
     }
 
     /// A scope for reading a message.
     @inline(__always)
-    init(reading received: ReceivedReferences?, origin: ActorTarget? = nil, home: Unmanaged<NodeHome>) {
+    init(
+        reading received: ReceivedReferences?, origin: ActorTarget? = nil, home: Unmanaged<NodeHome>, fetched: FetchedValues? = nil,
+        takesValues: Bool = false
+    ) {
         unretainedHome = home
         self.received = received
         self.origin = origin
+        self.fetched = fetched
+        self.takesValues = takesValues
     }
 
     /// Runs `body`, which encodes or decodes on this thread, in the scope.
@@ -67,6 +85,39 @@ struct CodingScope {
         let outgoing = OutgoingReferences()
         current.pointee.outgoing = outgoing
         return try outgoing.add(entry)
+    }
+
+    // MARK: Storable values
+
+    /// Where the storable values of the message that this thread writes are noted.
+    ///
+    /// - Throws: `invalidUse` where there cannot be any.
+    static func outgoingValues() throws(TelekinesisError) -> OutgoingValues {
+        guard let current, current.pointee.takesValues else {
+            throw TelekinesisError(
+                .invalidUse, "values that are stored can only be encoded as arguments and results of calls that are awaited")
+        }
+        if let values = current.pointee.values { return values }
+        let values = OutgoingValues()
+        current.pointee.values = values
+        return values
+    }
+
+    /// Whether what is missing in the message that this thread reads can be fetched.
+    static var fetches: Bool { current?.pointee.takesValues ?? false }
+
+    /// What was fetched for it.
+    static var fetched: FetchedValues? { current?.pointee.fetched }
+
+    /// Something must be fetched for it. Noted here too, because whoever decodes a value may go on without it.
+    static func need(_ needed: FetchRequest) { if let current, current.pointee.needed == nil { current.pointee.needed = needed } }
+
+    /// Runs `body`, which makes or reads something of its own, outside of any message.
+    static func outside<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let outer = tk_coding_slot()
+        tk_set_coding_slot(nil)
+        defer { tk_set_coding_slot(outer) }
+        return try body()
     }
 
     /// What decoders of actors ask for.

@@ -30,6 +30,11 @@ public struct RemoteClass<Object: DistributedActor>: Sendable where Object.Actor
         guard encoder.references?.placesAreKnown ?? true else {
             throw TelekinesisError(.invalidUse, "an argument is an object that is still being made: await a call of it first")
         }
+        guard !encoder.hasValues else {
+            throw TelekinesisError(
+                .invalidUse,
+                "an argument must be stored first, which takes time, and instances are made without waiting: hand it over in a call")
+        }
         let target = try node.session.create(ServiceName(name), &encoder)
         return try Object.resolve(id: ActorID(target), using: node)
     }

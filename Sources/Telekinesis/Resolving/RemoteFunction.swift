@@ -93,8 +93,7 @@ enum RemoteFunctionCore: Sendable {
         case .there(let target, let node):
             var encoder = CallEncoder(on: node)
             repeat try encoder.append(each argument)
-            let frame = encoder.frame(selector: ObjectService.function, signature: 0)
-            return .remote(frame, encoder.references, target, node)
+            return .remote(encoder, target, node)
         case .here(let export): callee = export.callee
         case .back(_, let back): callee = back
         }
@@ -106,13 +105,18 @@ enum RemoteFunctionCore: Sendable {
 
     /// A call that is ready to be made.
     enum Prepared: Sendable {
-        case remote(SplitBytes, OutgoingReferences?, ActorTarget, Node)
+        case remote(CallEncoder, ActorTarget, Node)
         case local(@Sendable () async throws -> any Sendable)
 
         func result<Output: Codable & Sendable>(_ type: Output.Type) async throws -> Output {
             switch self {
-            case .remote(let frame, let references, let target, let node):
-                return try await Self.call(frame, references, target, node).decode(type, on: node)
+            case .remote(let encoder, let target, let node):
+                let reply = try await Self.call(encoder, target, node)
+                do {
+                    return try reply.decode(type, on: node)
+                } catch let needed as FetchNeeded {
+                    return try await reply.decode(type, on: node, fetching: needed)
+                }
             case .local(let call):
                 guard let output = try await call() as? Output else {
                     throw TelekinesisError(.badResult, "the function has another result than \(type)", ran: .yes)
@@ -123,15 +127,15 @@ enum RemoteFunctionCore: Sendable {
 
         func end() async throws {
             switch self {
-            case .remote(let frame, let references, let target, let node):
-                try await Self.call(frame, references, target, node).throwError()
+            case .remote(let encoder, let target, let node): try await Self.call(encoder, target, node).throwError()
             case .local(let call): _ = try await call()
             }
         }
 
-        private static func call(
-            _ frame: SplitBytes, _ references: OutgoingReferences?, _ target: ActorTarget, _ node: Node
-        ) async throws -> Reply {
+        private static func call(_ encoder: CallEncoder, _ target: ActorTarget, _ node: Node) async throws -> Reply {
+            var encoder = encoder.hasValues ? try await encoder.stored(on: node) : encoder
+            let references = encoder.references
+            let frame = encoder.frame(selector: ObjectService.function, signature: 0)
             if let references, !references.placesAreKnown { try await references.findPlaces() }
             let flags: CallFlags = references == nil ? [] : .references
             guard node.session.interceptors.isEmpty || !target.isIntercepted else {

@@ -9,12 +9,14 @@ extension HubSession {
     func controlCall(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
         let now = loop.now
         do throws(TelekinesisError) {
+            let flags = CallFlags(rawValue: frame.flags)
+            let request = try ControlRequest(frame.body, flags)
+            // Of the store's methods not the rate is limited, but how many are under way.
+            if try storeCall(request, frame.call, on: link) { return }
             guard tables.withLock({ $0.mayCallControl(board.limits, now: now) }) else {
                 let what = "more than \(Int(board.limits.controlCalls.perSecond)) calls of the hub's own methods a second"
                 throw TelekinesisError(.overloaded, what, ran: .no)
             }
-            let flags = CallFlags(rawValue: frame.flags)
-            let request = try ControlRequest(frame.body, flags)
             switch Selector(rawValue: request.selector) {
             case HubService.publish: answer(frame.call, try publish(request.argument(), from: node, on: link), on: link)
             case HubService.withdraw: answer(frame.call, try withdraw(request.argument()), on: link)
@@ -26,7 +28,8 @@ extension HubSession {
             case ObjectService.ping: answer(frame.call, Nothing(), on: link)
             default:
                 throw TelekinesisError(
-                    .noSuchMethod, "the hub has no such method: it has publish, withdraw, resolve, unbind, list, watch and renewTicket",
+                    .noSuchMethod,
+                    "the hub has no such method: it has publish, withdraw, resolve, unbind, list, watch, renewTicket, and those of its store",
                     ran: .no)
             }
         } catch {

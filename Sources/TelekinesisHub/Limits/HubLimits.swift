@@ -35,6 +35,8 @@ public struct HubLimits: Sendable {
     public var failedAuthentications = Rate(perSecond: 0.2, burst: 20)
     /// Addresses whose failed authentications are remembered.
     public var failedAddresses = 20_000
+    /// What it keeps of values that are handed over by reference.
+    public var store = StoreLimits()
     /// The limits of each connection.
     public var link = LinkLimits()
 

@@ -85,6 +85,7 @@ extension HubSession {
         remains.sweepTimer?.cancel()
         setNode(.hub)
         authentication.withLock { $0.take() }?.cancel()
+        storing.withLock { $0.take() }?.end()
         board.leave(self, node: node)
         for (call, watch) in remains.watches {
             watch.timer?.cancel()

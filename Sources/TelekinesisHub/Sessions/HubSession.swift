@@ -22,6 +22,8 @@ final class HubSession: FrameReceiver {
     let waitingBytes = Atomic<Int>(0)
     /// Checks a proof; cancelled when the session ends.
     let authentication = Mutex<Task<Void, Never>?>(nil)
+    /// Its part of the hub's store; made when it is first used.
+    let storing = Mutex<StoreSession?>(nil)
 
     init(_ board: Switchboard, loop: EventLoop, isLocal: Bool) {
         self.board = board

@@ -12,6 +12,8 @@ final class Switchboard: Sendable {
     let epoch = UInt64.random(in: 1...UInt64.max)
     let authenticator: any Authenticator
     let tickets: TicketOffice?
+    /// The values that it keeps for nodes; `nil`: none.
+    let store: ContentStore?
     let directory = Mutex(Directory())
     /// Who has failed to show who he is.
     let failedAttempts: Mutex<FailedAttempts>
@@ -26,12 +28,15 @@ final class Switchboard: Sendable {
     /// Those who wait for sessions to end.
     let departures = Mutex<[Departures]>([])
 
-    init(limits: HubLimits, logger: LogHandler, authenticator: any Authenticator, tickets: TicketOffice?) {
+    init(
+        limits: HubLimits, logger: LogHandler, authenticator: any Authenticator, tickets: TicketOffice?, store: ContentStore? = nil
+    ) {
         self.limits = limits
         failedAttempts = Mutex(FailedAttempts(limits.failedAuthentications, limit: max(1, limits.failedAddresses / 2)))
         self.logger = logger
         self.authenticator = authenticator
         self.tickets = tickets
+        self.store = store
     }
 
     /// Whether everybody who reaches the hub is trusted alike.

@@ -76,6 +76,8 @@ extension TelekinesisError {
         case overloaded
         /// A value or message is larger than a limit that the message names.
         case tooLarge
+        /// The store of values has no room: release some, or wait until others are gone.
+        case storeFull
         /// The deadline passed.
         case deadlineExceeded
         /// The caller cancelled.
@@ -98,7 +100,7 @@ extension TelekinesisError {
         /// Whether the same call may succeed later without any change.
         public var isTransient: Bool {
             switch self {
-            case .noProvider, .overloaded, .disconnected, .unreachable, .moved, .draining, .deadlineExceeded: true
+            case .noProvider, .overloaded, .storeFull, .disconnected, .unreachable, .moved, .draining, .deadlineExceeded: true
             default: false
             }
         }

@@ -14,6 +14,9 @@ enum HubCommand: Command {
             .init(
                 name: "--secret-file", value: "FILE", help: "Only let in who knows the secret in this file.", environment: "TK_SECRET_FILE"),
             .init(name: "--state", value: "DIR", help: "Keep what must survive a restart of the hub in this directory."),
+            .init(name: "--store", value: "DIR", help: "Keep large values that programs hand over in this directory."),
+            .init(name: "--store-limit", value: "BYTES", help: "How much of them at once, by default 4 GiB."),
+            .init(name: "--no-store", help: "Keep none of them."),
             .init(name: "--insecure", help: "Let other machines in without any secret."),
             .init(name: "--allow-origin", value: "ORIGIN", help: "Let web pages of https://example.org connect.", isRepeated: true),
             .init(name: "--allow-host", value: "NAME", help: "Answer to a further host name, as behind a proxy.", isRepeated: true),
@@ -36,6 +39,9 @@ enum HubCommand: Command {
         if let port = try arguments.number("--port", in: UInt16.min...UInt16.max) { configuration.port = port }
         if let file = arguments.value("--secret-file") { configuration.authenticator = try SharedSecret(file: file) }
         configuration.stateDirectory = arguments.value("--state")
+        configuration.storesValues = !arguments.has("--no-store")
+        configuration.storeDirectory = arguments.value("--store")
+        if let bytes = try arguments.number("--store-limit", in: 1...Int.max) { configuration.limits.store.totalBytes = bytes }
         configuration.insecure = arguments.has("--insecure")
         configuration.allowedOrigins = arguments.all("--allow-origin")
         configuration.allowedHosts = arguments.all("--allow-host")

@@ -1,0 +1,103 @@
+internal import Synchronization
+internal import TelekinesisProtocol
+
+/// The store of the hub: content goes there and comes back in pieces, a few at a time.
+final class HubStore: ValueStore {
+    /// Values on their way at once. With the pieces of each it stays below what the hub takes.
+    private static let transfers = 4
+    private static let piecesUnderWay = 16
+
+    private let session: NodeSession
+    private let slots = TransferSlots(transfers)
+
+    init(_ session: NodeSession) { self.session = session }
+
+    func put(_ content: [UInt8], as reference: StoredReference) async throws {
+        try await slots.run { [self] in
+            let answer = try await settle(StoreService.put, StorePut(reference)).plainValue(StorePutAnswer.self)
+            guard let upload = answer.upload else {
+                if Task.isCancelled { release(reference) }
+                return try Task.checkCancellation()
+            }
+            do {
+                try await forEachBounded(Self.offsets(content.count), width: Self.piecesUnderWay) { [self] offset in
+                    let piece = content[offset..<min(offset + StoreService.maximumPiece, content.count)]
+                    try await call(StoreService.write, StorePiece(upload: upload, offset: offset, bytes: Array(piece)))
+                }
+                try Task.checkCancellation()
+            } catch {
+                tell(StoreService.abandon, upload)
+                throw error
+            }
+            try await settle(StoreService.finish, upload).throwError()
+            if Task.isCancelled { release(reference) }
+            try Task.checkCancellation()
+        }
+    }
+
+    func get(_ reference: StoredReference) async throws -> [UInt8] {
+        try await slots.run { [self] in
+            let size = try await settle(StoreService.hold, reference.digest).plainValue(Int.self)
+            do {
+                try Task.checkCancellation()
+                guard size == reference.size else {
+                    throw TelekinesisError(.badArguments, "the size and the digest of the reference do not belong together", ran: .no)
+                }
+                // Only now: the memory is taken for content that is known to be there.
+                let content = Mutex([UInt8](repeating: 0, count: size))
+                try await forEachBounded(Self.offsets(size), width: Self.piecesUnderWay) { [self] offset in
+                    let count = min(StoreService.maximumPiece, size - offset)
+                    let piece = try await call(
+                        StoreService.read, StoreRead(digest: reference.digest, offset: offset, count: count), as: [UInt8].self)
+                    guard piece.count == count else {
+                        throw TelekinesisError(.protocolViolation, "the hub's store has sent a piece of another size", ran: .no)
+                    }
+                    content.withLock { $0.replaceSubrange(offset..<offset + count, with: piece) }
+                }
+                return content.withLock { content in
+                    defer { content = [] }
+                    return content
+                }
+            } catch {
+                release(reference)
+                throw error
+            }
+        }
+    }
+
+    func release(_ reference: StoredReference) { tell(StoreService.release, reference.digest) }
+
+    func check(_ reference: StoredReference) async throws {
+        _ = try await call(StoreService.check, reference.digest, as: Bool.self)
+    }
+
+    private static func offsets(_ size: Int) -> StrideTo<Int> { stride(from: 0, to: size, by: StoreService.maximumPiece) }
+
+    // MARK: Words with the hub
+
+    private func call(_ selector: Selector, _ request: some Codable & Sendable) async throws {
+        let reply = try await session.call(ControlCall.frame(selector, request), to: ControlCall.target)
+        try reply.throwError()
+    }
+
+    private func call<Answer: Codable>(
+        _ selector: Selector, _ request: some Codable & Sendable, as type: Answer.Type
+    ) async throws -> Answer {
+        let reply = try await session.call(ControlCall.frame(selector, request), to: ControlCall.target)
+        return try reply.plainValue(type)
+    }
+
+    /// Makes a call after which the hub keeps something for this node: its answer is waited for in any case, so that it can be given back.
+    private func settle(_ selector: Selector, _ request: some Codable & Sendable) async throws -> Reply {
+        let frame = try ControlCall.frame(selector, request)
+        return try await withCheckedThrowingContinuation { continuation in
+            session.start(frame, to: ControlCall.target) { continuation.resume(with: $0.mapError { $0 }) }
+        }
+    }
+
+    /// Says something that needs no answer, if there is a connection: with its end, the hub knows.
+    private func tell(_ selector: Selector, _ request: some Codable & Sendable) {
+        guard session.state.withLock({ $0.phase.link != nil }), let frame = try? ControlCall.frame(selector, request) else { return }
+        session.start(frame, to: ControlCall.target) { _ in }
+    }
+}

@@ -1,0 +1,59 @@
+internal import MessagePack
+internal import TelekinesisProtocol
+
+/// A value that is not itself sent with a call: it is stored first, what travels is a reference, and the other side fetches the value before the method, or
+/// the caller, gets it.
+///
+/// Arguments and results may be storable, alone or within other values: arrays, dictionaries, optionals, structures. ``StoredData`` and ``Stored`` do what
+/// most programs need, with the node's ``ValueStore``; a type of one's own says how it is stored:
+///
+/// ```swift
+/// struct Image: Storable {
+///     let pixels: [UInt8]
+///     func store() async throws -> URL { try await bucket.upload(pixels) }
+///     static func fetch(_ reference: URL) async throws -> Image { Image(pixels: try await bucket.download(reference)) }
+/// }
+/// ```
+///
+/// The conformance to `Codable` comes with the protocol. Classes must be final.
+public protocol Storable: Codable, Sendable {
+    /// What travels in place of the value.
+    associatedtype Reference: Codable & Sendable
+
+    /// Stores the value. Called each time the value is to travel, within the deadline of the call.
+    func store() async throws -> Reference
+    /// Fetches a value that was stored.
+    static func fetch(_ reference: Reference) async throws -> Self
+}
+
+extension Storable {
+    /// Notes the value in the message that is being made; it is stored before the message leaves.
+    ///
+    /// - Throws: ``TelekinesisError`` with code `invalidUse` where the value is no argument and no result.
+    public func encode(to encoder: any Encoder) throws { try OutgoingValues.encode(self, to: encoder) }
+
+    /// Takes the value that the message refers to, which the runtime has fetched.
+    ///
+    /// - Throws: ``TelekinesisError`` with code `invalidUse` where the value is no argument and no result.
+    public init(from decoder: any Decoder) throws { self = try FetchedValues.value(Self.self, from: decoder) }
+}
+
+/// How a storable value stands in a message: a map with its reference, and a number that values of the same type have in common.
+struct StoredForm<Reference: Codable>: Codable {
+    let reference: Reference
+    /// The number of its type in this message; `nil` where somebody writes one by hand.
+    let kind: Int?
+
+    enum CodingKeys: String, CodingKey {
+        case reference = "$stored"
+        case kind
+    }
+}
+
+extension TelekinesisError {
+    /// An error that storing or fetching a value ended with, told of the value.
+    static func storing(_ what: String, failed error: any Error, _ code: Code, ran: Execution) -> TelekinesisError {
+        let reason = error as? TelekinesisError
+        return TelekinesisError(reason?.code ?? code, "\(what): \(reason?.message ?? "\(error)")", ran: ran, cause: error)
+    }
+}

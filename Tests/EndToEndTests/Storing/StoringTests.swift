@@ -1,0 +1,250 @@
+import Synchronization
+import TelekinesisHub
+import TelekinesisLink
+import TelekinesisProtocol
+import Testing
+
+@testable import Telekinesis
+
+/// Large values that are handed over by reference, through a hub over sockets.
+@Suite(.timeLimit(.minutes(1))) struct StoringTests {
+    private static let mebibyte = 1024 * 1024
+
+    /// A hub, and an archive with a caller, each on a connection of its own.
+    struct Line {
+        let hub: Hub
+        let provider: Node
+        let caller: Node
+        let archive: Archive
+        let journal = Journal()
+
+        init(
+            hub change: (inout HubConfiguration) -> Void = { _ in }, nodes: (inout NodeConfiguration) -> Void = { _ in }
+        ) async throws {
+            hub = try await startHub(change)
+            provider = try await hub.connect(nodes)
+            caller = try await hub.connect(nodes)
+            try await provider.publish(Archive(on: provider, journal), as: "demo/archive")
+            archive = try await caller.resolve("demo/archive", as: Archive.self)
+        }
+    }
+
+    @Test func manyBytesTravelByReferenceAndAreStoredOnce() async throws {
+        let line = try await Line()
+        let data = StoredData(Archive.bytes(3 * Self.mebibyte))
+        #expect(try await line.archive.echo(data) == data)
+        #expect(try await line.archive.size(of: StoredData(Archive.bytes(3 * Self.mebibyte))) == 3 * Self.mebibyte)
+        #expect(line.hub.statistics.storedValues == 1)
+        #expect(line.hub.statistics.storedBytes == 3 * Self.mebibyte)
+        await line.hub.stop()
+    }
+
+    @Test func fewBytesTravelWithTheMessage() async throws {
+        let line = try await Line()
+        for size in [0, 1, StoredData.inlineLimit] {
+            let data = StoredData(Archive.bytes(size))
+            #expect(try await line.archive.echo(data) == data)
+        }
+        #expect(line.hub.statistics.storedValues == 0)
+        #expect(try await line.archive.size(of: StoredData(Archive.bytes(StoredData.inlineLimit + 1))) == StoredData.inlineLimit + 1)
+        #expect(line.hub.statistics.storedValues == 1)
+        await line.hub.stop()
+    }
+
+    @Test func storedValuesMayBeAnywhereInOthers() async throws {
+        let line = try await Line()
+        func data(_ size: Int) -> StoredData { StoredData(Archive.bytes(size, size)) }
+        let album = Album(title: "a", pages: [70_000, 5, 80_000].map { .init(number: $0, picture: data($0)) })
+        let sizes = try await line.archive.sizes(
+            of: [data(90_000), data(1), data(100_000)], ["x": data(110_000), "y": data(2)], data(120_000), in: album)
+        #expect(sizes == [90_000, 1, 100_000, 110_000, 2, 120_000, 70_000, 5, 80_000])
+        #expect(try await line.archive.sizes(of: [], [:], nil, in: Album(title: "", pages: [])) == [-1])
+        let made = try await line.archive.album(5, of: 100_000)
+        #expect(made.pages.map(\.picture) == (0..<5).map { StoredData(Archive.bytes(100_000, $0)) })
+        await line.hub.stop()
+    }
+
+    @Test func encodableValuesAreStoredAsWhole() async throws {
+        let line = try await Line()
+        let numbers = (0..<50_000).map { ($0 * 7919) % 50_000 }
+        #expect(try await line.archive.sorted(Stored(numbers)).value == Array(0..<50_000))
+        #expect(try await line.archive.sorted(Stored([3, 1, 2])).value == [1, 2, 3])
+        await line.hub.stop()
+    }
+
+    @Test func typesMaySayThemselvesHowTheyAreStored() async throws {
+        let line = try await Line(hub: { $0.storesValues = false })
+        #expect(try await line.archive.shouted(Note("hello", on: "own")).text == "HELLO")
+        #expect(Boards.counts("own") == [2, 2])
+        // Each once, however many there are: the message is not read anew for each.
+        let many = (0..<200).map { Note("n\($0)", on: "many") }
+        #expect(try await line.archive.shouted(all: many).map(\.text) == (0..<200).map { "N\($0)" })
+        #expect(Boards.counts("many") == [400, 400])
+        await line.hub.stop()
+    }
+
+    @Test func functionsTakeAndReturnStoredValues() async throws {
+        let line = try await Line()
+        try await line.provider.publish(function: "demo/twice") { (data: StoredData) in StoredData(data.bytes + data.bytes) }
+        let twice: RemoteFunction<(StoredData) -> StoredData> = try await line.caller.function("demo/twice")
+        let bytes = Archive.bytes(100_000)
+        #expect(try await twice(StoredData(bytes)).bytes == bytes + bytes)
+        let local = RemoteFunction { (data: StoredData) in data.count }
+        #expect(try await local(StoredData(bytes)) == 100_000)
+        // A call on the node's own object goes the same way.
+        let own = try await line.provider.resolve("demo/archive", as: Archive.self)
+        #expect(try await own.echo(StoredData(bytes)).bytes == bytes)
+        await line.hub.stop()
+    }
+
+    @Test func aTypeThatGoesOnWithoutAPartGetsItNevertheless() async throws {
+        let line = try await Line()
+        #expect(try await line.archive.lenient(Lenient(Note("here", on: "lenient"))))
+        #expect(try await !line.archive.lenient(Lenient(nil)))
+        await line.hub.stop()
+    }
+
+    // MARK: Failures
+
+    @Test func failuresNameTheValueAndSayWhetherTheMethodRan() async throws {
+        let line = try await Line()
+        let unstored = try await failure { try await line.archive.shouted(Note("x", on: "full")) }
+        #expect(unstored.code == .storeFull && unstored.ran == .no)
+        #expect(unstored.message.contains("argument number 1") && unstored.message.contains("Note"), "\(unstored)")
+        let unfetched = try await failure { try await line.archive.shouted(Note("x", on: "lost")) }
+        #expect(unfetched.code == .noSuchObject && unfetched.ran == .no)
+        #expect(unfetched.message.contains("argument 1") && unfetched.message.contains("Note"), "\(unfetched)")
+        #expect(line.journal.entries.isEmpty)
+        let unstoredResult = try await failure { try await line.archive.broken() }
+        #expect(unstoredResult.code == .storeFull && unstoredResult.ran == .yes)
+        #expect(unstoredResult.message.contains("the result has a Note"), "\(unstoredResult)")
+        let unfetchedResult = try await failure { try await line.archive.missing() }
+        #expect(unfetchedResult.code == .noSuchObject && unfetchedResult.ran == .yes)
+        #expect(line.caller.isIdle && line.provider.isIdle)
+        await line.hub.stop()
+    }
+
+    @Test func whatCannotWaitRefusesStoredValues() async throws {
+        let line = try await Line()
+        let large = StoredData(Archive.bytes(100_000))
+        try await line.provider.publish(class: "demo/Archive") { [provider = line.provider] (_: StoredData) in Archive(on: provider) }
+        let make = line.caller.class("demo/Archive", of: Archive.self)
+        let error = try await failure { try make(large) }
+        #expect(error.code == .invalidUse && error.message.contains("in a call"))
+        #expect(try await make(StoredData([1])).size(of: StoredData([1, 2])) == 2)
+        try await line.provider.publish(function: "demo/stream") { RemoteStream<StoredData> { send in try await send(large) } }
+        let stream = try await line.caller.function("demo/stream", as: (() -> RemoteStream<StoredData>).self)()
+        await #expect(throws: (any Error).self) { for try await _ in stream {} }
+        await line.hub.stop()
+    }
+
+    @Test func limitsAreRefusedByName() async throws {
+        let line = try await Line(
+            hub: {
+                $0.limits.store.valueBytes = 300_000
+                $0.limits.store.sessionBytes = 500_000
+                $0.limits.store.totalBytes = 700_000
+            },
+            nodes: { _ in })
+        func store(_ size: Int, _ seed: Int, from node: Node) async throws {
+            _ = try await node.resolve("demo/archive", as: Archive.self).size(of: StoredData(Archive.bytes(size, seed)))
+        }
+        let large = try await failure { try await store(300_001, 1, from: line.caller) }
+        #expect(large.code == .tooLarge && large.ran == .no && large.message.contains("valueBytes"), "\(large)")
+        try await store(300_000, 2, from: line.caller)
+        let session = try await failure { try await store(300_000, 3, from: line.caller) }
+        #expect(session.code == .storeFull && session.ran == .no && session.message.contains("sessionBytes"), "\(session)")
+        // What is there already takes no room.
+        try await store(300_000, 2, from: line.caller)
+        let other = try await line.hub.connect()
+        try await store(300_000, 4, from: other)
+        let total = try await failure { try await store(200_000, 5, from: other) }
+        #expect(total.code == .storeFull && total.message.contains("--store-limit"), "\(total)")
+        #expect(line.hub.statistics.storedValues == 2 && line.hub.statistics.storedBytes == 600_000)
+        await line.hub.stop()
+    }
+
+    @Test func aNodeTakesNoMoreThanItAllows() async throws {
+        let hub = try await startHub()
+        let provider = try await hub.connect {
+            $0.maximumStoredValue = 150_000
+            $0.maximumFetchedBytes = 250_000
+        }
+        let caller = try await hub.connect()
+        try await provider.publish(Archive(on: provider), as: "demo/archive")
+        let archive = try await caller.resolve("demo/archive", as: Archive.self)
+        let large = try await failure { try await archive.size(of: StoredData(Archive.bytes(150_001))) }
+        #expect(large.code == .tooLarge && large.ran == .no && large.message.contains("maximumStoredValue"), "\(large)")
+        let album = Album(title: "", pages: [])
+        let many = try await failure {
+            try await archive.sizes(of: (0..<3).map { StoredData(Archive.bytes(100_000, $0)) }, [:], nil, in: album)
+        }
+        #expect(many.code == .overloaded && many.ran == .no && many.message.contains("maximumFetchedBytes"), "\(many)")
+        #expect(try await archive.size(of: StoredData(Archive.bytes(150_000))) == 150_000)
+        #expect(provider.storage.fetchedBytes == 0)
+        await hub.stop()
+    }
+
+    @Test func aHubWithoutAStoreSaysSo() async throws {
+        let line = try await Line(hub: { $0.storesValues = false })
+        let error = try await failure { try await line.archive.size(of: StoredData(Archive.bytes(100_000))) }
+        #expect(error.code == .unsupported && error.ran == .no && error.message.contains("NodeConfiguration.store"), "\(error)")
+        await line.hub.stop()
+    }
+
+    // MARK: Stores
+
+    @Test func anotherStoreIsAProtocolAway() async throws {
+        let store = InMemoryStore()
+        let line = try await Line(hub: { $0.storesValues = false }, nodes: { $0.store = store })
+        do {
+            let data = StoredData(Archive.bytes(200_000))
+            #expect(try await line.archive.echo(data) == data)
+            #expect(store.bytes == 200_000)
+        }
+        // Nobody has the value any more, so the store does not either.
+        try await eventually { store.bytes == 0 }
+        await line.hub.stop()
+    }
+
+    @Test func aStoreThatReturnsOtherBytesIsNotBelieved() async throws {
+        let line = try await Line(nodes: { $0.store = LyingStore() })
+        let error = try await failure { try await line.archive.size(of: StoredData(Archive.bytes(200_000))) }
+        #expect(error.code == .badResult && error.ran == .no && error.message.contains("damaged"), "\(error)")
+        #expect(line.journal.entries.isEmpty)
+        await line.hub.stop()
+    }
+
+    @Test func aHubThatIsRestartedHasWhatItHad() async throws {
+        try await withTemporaryDirectory { directory in
+            let bytes = Archive.bytes(Self.mebibyte)
+            let reference = StoredReference(digest: try #require(ContentDigest(Self.sha256(of: bytes))), size: bytes.count)
+            let first = try await startHub { $0.storeDirectory = directory }
+            let storing = try await first.connect()
+            try await storing.store.put(bytes, as: reference)
+            // Nobody else gets at the directory meanwhile.
+            let error = try await failure { try await startHub { $0.storeDirectory = directory } }
+            #expect(error.code == .invalidUse && error.message.contains("another hub"))
+            await first.stop()
+            let second = try await startHub { $0.storeDirectory = directory }
+            #expect(second.statistics.storedValues == 1)
+            let reading = try await second.connect()
+            let read = try await reading.store.get(reference)
+            #expect(read == bytes)
+            await second.stop()
+        }
+    }
+
+    private static func sha256(of bytes: [UInt8]) throws -> [UInt8] {
+        let digest = try ContentHasher.digest(of: bytes)
+        return stride(from: 0, to: 64, by: 2).compactMap { UInt8(digest.description.dropFirst($0).prefix(2), radix: 16) }
+    }
+}
+
+/// A store that returns something else than what it was given.
+private final class LyingStore: ValueStore {
+    private let content = Mutex<[UInt8]>([])
+
+    func put(_ content: [UInt8], as reference: StoredReference) { self.content.withLock { $0 = content.reversed() } }
+    func get(_ reference: StoredReference) -> [UInt8] { [UInt8](Archive.bytes(reference.size, 99)) }
+}
