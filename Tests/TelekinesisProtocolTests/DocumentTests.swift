@@ -47,6 +47,14 @@ import Testing
         #expect(try Self.example("watch answer") == answer, "\(Self.hexadecimal(answer))")
     }
 
+    @Test func storedValueIsAsDocumented() throws {
+        // The SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+        let digest = try #require(ContentDigest("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"))
+        let form = StoredForm(reference: StoredReference(digest: digest, size: 100_000), kind: 0)
+        let bytes = try MessagePackEncoder().encode(form)
+        #expect(try Self.example("stored") == bytes, "\(Self.hexadecimal(bytes))")
+    }
+
     @Test func firstMessageIsAsDocumented() throws {
         let hello = NodeHello(agent: "example", nonce: [UInt8](repeating: 1, count: 16), methods: [], ticket: nil, maximumValue: nil)
         var lanes = Lanes(transportHeadroom: 0)

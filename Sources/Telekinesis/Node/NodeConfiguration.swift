@@ -33,7 +33,7 @@ public struct NodeConfiguration: Sendable {
     public var store: (any ValueStore)?
     /// The longest of these values that is fetched, in bytes.
     public var maximumStoredValue = 256 * 1024 * 1024
-    /// Bytes of them that calls and results may bring at once.
+    /// Bytes of them that the calls which are served here, and results that are being read, may have brought at once.
     public var maximumFetchedBytes = 512 * 1024 * 1024
     /// How long a provider that shuts down lets running calls finish.
     public var drainTime: Duration = .seconds(30)

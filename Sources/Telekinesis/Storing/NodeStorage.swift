@@ -41,7 +41,7 @@ final class NodeStorage: Sendable {
     var fetchedBytes: Int { fetched.withLock { $0 } }
 }
 
-/// The part of that room which the values of one message take, until the message is decoded.
+/// The part of that room which the values of one message take: until the call has its answer, or the result was read.
 final class FetchShare: Sendable {
     private let storage: NodeStorage
     private let size = Mutex(0)

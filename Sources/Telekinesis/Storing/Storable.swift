@@ -38,18 +38,6 @@ extension Storable {
     public init(from decoder: any Decoder) throws { self = try FetchedValues.value(Self.self, from: decoder) }
 }
 
-/// How a storable value stands in a message: a map with its reference, and a number that values of the same type have in common.
-struct StoredForm<Reference: Codable>: Codable {
-    let reference: Reference
-    /// The number of its type in this message; `nil` where somebody writes one by hand.
-    let kind: Int?
-
-    enum CodingKeys: String, CodingKey {
-        case reference = "$stored"
-        case kind
-    }
-}
-
 extension TelekinesisError {
     /// An error that storing or fetching a value ended with, told of the value.
     static func storing(_ what: String, failed error: any Error, _ code: Code, ran: Execution) -> TelekinesisError {

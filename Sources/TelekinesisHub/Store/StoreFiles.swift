@@ -24,6 +24,7 @@ final class StoreFiles: Sendable {
     }
 
     private let place = Mutex<Place?>(nil)
+    private let isClosed = Atomic<Bool>(false)
     private let nextFile = Atomic<UInt64>(1)
     private static let pieceSize = 64 * 1024
 
@@ -40,7 +41,7 @@ final class StoreFiles: Sendable {
             throw failure("make the directory \(directory)", .invalidUse)
         }
         var status = stat()
-        guard lstat(path, &status) == 0, status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
+        guard stat(path, &status) == 0, status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
             throw TelekinesisError(.invalidUse, "others may write to the store's directory \(path), or own it: chown it and chmod 700 it")
         }
         let lock = Glibc.open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -64,6 +65,7 @@ final class StoreFiles: Sendable {
 
     /// The directory; without any of its own the store makes a temporary one when it is first needed.
     private func directory() throws(TelekinesisError) -> String {
+        guard !isClosed.load(ordering: .acquiring) else { throw TelekinesisError(.draining, "the hub is shutting down") }
         if let path = place.withLock({ $0?.path }) { return path }
         let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(parent)/telekinesis-store-XXXXXX".utf8CString)
@@ -84,6 +86,7 @@ final class StoreFiles: Sendable {
 
     /// Lets go of the directory, and removes it when it was a temporary one.
     func close() {
+        isClosed.store(true, ordering: .releasing)
         guard let place = place.withLock({ $0.take() }) else { return }
         if place.lock >= 0 { Glibc.close(place.lock) }
         guard place.isTemporary else { return }

@@ -1,3 +1,4 @@
+import MessagePack
 import Synchronization
 import TelekinesisHub
 import TelekinesisLink
@@ -101,6 +102,78 @@ import Testing
         let line = try await Line()
         #expect(try await line.archive.lenient(Lenient(Note("here", on: "lenient"))))
         #expect(try await !line.archive.lenient(Lenient(nil)))
+        await line.hub.stop()
+    }
+
+    @Test func whoWritesByHandGivesBytesOrAReference() async throws {
+        let line = try await Line()
+        let bytes = Archive.bytes(100_000)
+        let reference = StoredReference(digest: try ContentHasher.digest(of: bytes), size: bytes.count)
+        try await line.caller.store.put(bytes, as: reference)
+        func size(_ word: String) async throws -> Int {
+            try MessagePackDecoder().decode(Int.self, from: await line.caller.call("demo/archive", words: ["size", word]))
+        }
+        #expect(try await size("AQID") == 3)
+        #expect(try await size("{\"$stored\": {\"digest\": \"\(reference.digest)\", \"size\": 100000}}") == 100_000)
+        let other = String(repeating: "0", count: 64)
+        let missing = try await failure { try await size("{\"$stored\": {\"digest\": \"\(other)\", \"size\": 100000}}") }
+        #expect(missing.code == .noSuchObject && missing.ran == .no, "\(missing)")
+        let wrong = try await failure { try await size("{\"$stored\": {\"digest\": \"\(reference.digest)\", \"size\": 5}}") }
+        #expect(wrong.code == .badArguments && wrong.ran == .no, "\(wrong)")
+        let path = try await failure { try await size("{\"$stored\": {\"digest\": \"../../hub.key\", \"size\": 32}}") }
+        #expect(path.code == .badArguments && path.ran == .no, "\(path)")
+        await line.hub.stop()
+    }
+
+    @Test func manyCallsAtOnceWithTheSameValueStoreItOnce() async throws {
+        let line = try await Line()
+        let bytes = Archive.bytes(300_000)
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<32 {
+                group.addTask { try #require(try await line.archive.echo(StoredData(bytes)).bytes == bytes) }
+            }
+            try await group.waitForAll()
+        }
+        #expect(line.hub.statistics.storedValues == 1 && line.hub.statistics.storedBytes == 300_000)
+        await line.hub.stop()
+    }
+
+    // MARK: Losses
+
+    @Test func aConnectionThatIsLostWhileAValueIsStoredLeavesNothing() async throws {
+        let line = try await Line()
+        let cuttable = try CuttableHub(line.hub)
+        let caller = try await cuttable.connect()
+        let archive = try await caller.resolve("demo/archive", as: Archive.self)
+        let way = try #require(cuttable.line)
+        let call = Task { try await archive.size(of: StoredData(Archive.bytes(Self.mebibyte))) }
+        // The hub has been asked, and its answer does not come through.
+        way.hold(towardsHub: false, towardsNode: true)
+        try await eventually { line.hub.statistics.storedBytes == Self.mebibyte }
+        way.cut()
+        let error = try await failure { try await call.value }
+        #expect(error.code == .disconnected && error.ran == .no && error.message.contains("StoredData"), "\(error)")
+        try await eventually { line.hub.statistics.storedBytes == 0 && line.hub.statistics.storedValues == 0 }
+        #expect(line.journal.entries.isEmpty)
+        // With the next connection the same value goes through.
+        #expect(try await archive.size(of: StoredData(Archive.bytes(Self.mebibyte))) == Self.mebibyte)
+        await line.hub.stop()
+    }
+
+    @Test func aCallThatIsCancelledWhileItsValueIsStoredLeavesNothing() async throws {
+        let line = try await Line()
+        let cuttable = try CuttableHub(line.hub)
+        let caller = try await cuttable.connect()
+        let archive = try await caller.resolve("demo/archive", as: Archive.self)
+        let way = try #require(cuttable.line)
+        way.hold(towardsHub: false, towardsNode: true)
+        let call = Task { try await archive.size(of: StoredData(Archive.bytes(Self.mebibyte))) }
+        try await eventually { line.hub.statistics.storedBytes == Self.mebibyte }
+        call.cancel()
+        way.letGo()
+        await #expect(throws: (any Error).self) { try await call.value }
+        try await eventually { line.hub.statistics.storedBytes == 0 }
+        #expect(line.journal.entries.isEmpty && caller.isConnected)
         await line.hub.stop()
     }
 
