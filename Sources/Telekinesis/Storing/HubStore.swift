@@ -9,16 +9,16 @@ final class HubStore: ValueStore {
 
     private let session: NodeSession
     private let slots = TransferSlots(transfers)
+    /// On which connections the hub was asked to hold what: with each, its holds end.
+    private let holds = Mutex<[ContentDigest: [Acquaintance]]>([:])
 
     init(_ session: NodeSession) { self.session = session }
 
     func put(_ content: [UInt8], as reference: StoredReference) async throws {
         try await slots.run { [self] in
+            let connection = session.acquaintance(of: .hub)
             let answer = try await settle(StoreService.put, StorePut(reference)).plainValue(StorePutAnswer.self)
-            guard let upload = answer.upload else {
-                if Task.isCancelled { release(reference) }
-                return try Task.checkCancellation()
-            }
+            guard let upload = answer.upload else { return try note(reference, on: connection) }
             do {
                 try await forEachBounded(Self.offsets(content.count), width: Self.piecesUnderWay) { [self] offset in
                     let piece = content[offset..<min(offset + StoreService.maximumPiece, content.count)]
@@ -30,16 +30,16 @@ final class HubStore: ValueStore {
                 throw error
             }
             try await settle(StoreService.finish, upload).throwError()
-            if Task.isCancelled { release(reference) }
-            try Task.checkCancellation()
+            try note(reference, on: connection)
         }
     }
 
     func get(_ reference: StoredReference) async throws -> [UInt8] {
         try await slots.run { [self] in
+            let connection = session.acquaintance(of: .hub)
             let size = try await settle(StoreService.hold, reference.digest).plainValue(Int.self)
+            try note(reference, on: connection)
             do {
-                try Task.checkCancellation()
                 guard size == reference.size else {
                     throw TelekinesisError(.badArguments, "the size and the digest of the reference do not belong together", ran: .no)
                 }
@@ -65,7 +65,27 @@ final class HubStore: ValueStore {
         }
     }
 
-    func release(_ reference: StoredReference) { tell(StoreService.release, reference.digest) }
+    /// The hub holds something for this node.
+    ///
+    /// - Throws: `CancellationError` when nobody wants it any more; then it is given back.
+    private func note(_ reference: StoredReference, on connection: Acquaintance) throws {
+        holds.withLock { $0[reference.digest, default: []].append(connection) }
+        guard Task.isCancelled else { return }
+        release(reference)
+        throw CancellationError()
+    }
+
+    func release(_ reference: StoredReference) {
+        let connection = holds.withLock { holds -> Acquaintance? in
+            guard var connections = holds[reference.digest] else { return nil }
+            // Those that ended with a connection go first: what is held on this one is held until nobody needs it.
+            let place = connections.firstIndex { $0.isGone } ?? connections.startIndex
+            let connection = connections.remove(at: place)
+            holds[reference.digest] = connections.isEmpty ? nil : connections
+            return connection
+        }
+        if let connection, !connection.isGone { tell(StoreService.release, reference.digest) }
+    }
 
     func check(_ reference: StoredReference) async throws {
         _ = try await call(StoreService.check, reference.digest, as: Bool.self)

@@ -50,16 +50,13 @@ final class ContentStore: Sendable {
     /// What the file of some content has become: found damaged or gone, it is forgotten, so that the content can be stored anew.
     ///
     /// - Returns: whether it is whole.
-    func verify(_ digest: ContentDigest, _ item: StoreLedger.Item) -> Bool {
-        do throws(TelekinesisError) {
-            if try files.isWhole(digest, item.file, size: item.size) {
-                ledger.withLock { $0.verified(digest) }
-                return true
-            }
-            logger.error("a stored value was damaged, and is removed", ["digest": digest.redacted, "bytes": "\(item.size)"])
-        } catch {
-            logger.error("a stored value cannot be read, and is removed", ["digest": digest.redacted, "error": error.description])
+    /// - Throws: when the file cannot be read just now; then it stays.
+    func verify(_ digest: ContentDigest, _ item: StoreLedger.Item) throws(TelekinesisError) -> Bool {
+        if try files.isWhole(digest, item.file, size: item.size) {
+            ledger.withLock { $0.verified(digest) }
+            return true
         }
+        logger.error("a stored value was damaged, and is removed", ["digest": digest.redacted, "bytes": "\(item.size)"])
         ledger.withLock { $0.lose(digest, file: item.file) }
         files.remove(digest, item.file)
         return false

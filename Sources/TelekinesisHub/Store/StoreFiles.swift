@@ -147,11 +147,17 @@ final class StoreFiles: Sendable {
         return bytes
     }
 
-    /// Whether a file is what its name says.
+    /// Whether a file is there, and is what its name says.
     ///
     /// - Throws: when it cannot be read.
     func isWhole(_ digest: ContentDigest, _ file: StoreLedger.FileNumber, size: Int) throws(TelekinesisError) -> Bool {
-        let descriptor = try open(digest, file)
+        let descriptor: Int32
+        do throws(TelekinesisError) {
+            descriptor = try open(digest, file)
+        } catch {
+            guard error.code == .noSuchObject else { throw error }
+            return false
+        }
         defer { Glibc.close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, Int(status.st_size) == size else { return false }
@@ -182,7 +188,7 @@ final class StoreFiles: Sendable {
     private func open(_ digest: ContentDigest, _ file: StoreLedger.FileNumber) throws(TelekinesisError) -> Int32 {
         let path = "\(try directory())/values/\(Self.name(digest, file))"
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard descriptor >= 0 else { throw failure("open a file") }
+        guard descriptor >= 0 else { throw failure("open a file", errno == ENOENT ? .noSuchObject : .internalError) }
         return descriptor
     }
 

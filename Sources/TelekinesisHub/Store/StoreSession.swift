@@ -154,8 +154,13 @@ final class StoreSession: Sendable {
         }
         guard let item else { return nil }
         // Files of an earlier hub are looked at once: the disk may have lost what was written last.
-        if !item.isVerified, !store.verify(digest, item) { return nil }
-        return item
+        guard !item.isVerified else { return item }
+        do throws(TelekinesisError) {
+            return try store.verify(digest, item) ? item : nil
+        } catch {
+            release(digest)
+            throw error
+        }
     }
 
     /// Part of content that this session holds.
@@ -173,7 +178,7 @@ final class StoreSession: Sendable {
     func release(_ digest: ContentDigest) { store.ledger.withLock { $0.release(digest, by: account, now: store.now) } }
 
     /// Whether content that this session holds is what its digest says; if not, it is removed.
-    func check(_ digest: ContentDigest) throws(TelekinesisError) -> Bool { store.verify(digest, try held(digest)) }
+    func check(_ digest: ContentDigest) throws(TelekinesisError) -> Bool { try store.verify(digest, held(digest)) }
 
     static func missing(_ digest: ContentDigest) -> TelekinesisError {
         TelekinesisError(

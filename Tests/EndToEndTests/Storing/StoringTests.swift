@@ -1,11 +1,11 @@
 import MessagePack
 import Synchronization
-import TelekinesisHub
 import TelekinesisLink
 import TelekinesisProtocol
 import Testing
 
 @testable import Telekinesis
+@testable import TelekinesisHub
 
 /// Large values that are handed over by reference, through a hub over sockets.
 @Suite(.timeLimit(.minutes(1))) struct StoringTests {
@@ -160,6 +160,25 @@ import Testing
         await line.hub.stop()
     }
 
+    @Test func whatWasHeldOnALostConnectionReleasesNothingOfTheNext() async throws {
+        let line = try await Line()
+        let cuttable = try CuttableHub(line.hub)
+        let caller = try await cuttable.connect()
+        let bytes = Archive.bytes(100_000)
+        let reference = StoredReference(digest: try ContentHasher.digest(of: bytes), size: bytes.count)
+        try await caller.store.put(bytes, as: reference)
+        cuttable.line?.cut()
+        try await eventually { caller.isConnected && cuttable.joins == 2 }
+        try await caller.store.put(bytes, as: reference)
+        // One for the first connection, which needs no word, one for this.
+        caller.store.release(reference)
+        _ = try await caller.list()
+        #expect(line.hub.holds(reference) == 1)
+        caller.store.release(reference)
+        try await eventually { line.hub.holds(reference) == 0 }
+        await line.hub.stop()
+    }
+
     @Test func aCallThatIsCancelledWhileItsValueIsStoredLeavesNothing() async throws {
         let line = try await Line()
         let cuttable = try CuttableHub(line.hub)
@@ -311,6 +330,13 @@ import Testing
     private static func sha256(of bytes: [UInt8]) throws -> [UInt8] {
         let digest = try ContentHasher.digest(of: bytes)
         return stride(from: 0, to: 64, by: 2).compactMap { UInt8(digest.description.dropFirst($0).prefix(2), radix: 16) }
+    }
+}
+
+extension Hub {
+    /// How often the hub's store was asked to hold something.
+    fileprivate func holds(_ reference: StoredReference) -> Int {
+        board.store?.ledger.withLock { $0[reference.digest]?.holds } ?? 0
     }
 }
 
