@@ -6,6 +6,7 @@
 @_exported public import struct TelekinesisLink.LogHandler
 @_exported public import struct TelekinesisLink.SharedSecret
 @_exported public import struct TelekinesisProtocol.Challenge
+@_exported public import struct TelekinesisProtocol.ContentDigest
 @_exported public import protocol TelekinesisProtocol.Credential
 @_exported public import struct TelekinesisProtocol.ListedName
 @_exported public import struct TelekinesisProtocol.MethodDescription
@@ -17,4 +18,5 @@
 @_exported public import enum TelekinesisProtocol.ServiceKind
 @_exported public import struct TelekinesisProtocol.ServiceName
 @_exported public import enum TelekinesisProtocol.Sharing
+@_exported public import struct TelekinesisProtocol.StoredReference
 @_exported public import struct TelekinesisProtocol.TelekinesisError
