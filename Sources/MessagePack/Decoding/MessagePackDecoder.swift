@@ -48,7 +48,7 @@ public struct MessagePackDecoder: Sendable {
     public func decode<Value: Decodable>(_ type: Value.Type, from reader: inout MessagePackReader) throws -> Value {
         let start = reader.position
         var source = PlainSource(reader: reader, origin: origin)
-        defer { reader = source.reader }
+        defer { reader.follow(source.reader) }
         do {
             return try source.read(type) { source in
                 // From here on the value is known to be well-formed.

@@ -28,6 +28,12 @@ extension MessagePackReader {
         self.tail = tail
     }
 
+    /// Goes where a copy of this reader has gone. All but the position changes only where there is a tail.
+    @inline(__always)
+    mutating func follow(_ copy: Self) {
+        if tail == nil { position = copy.position } else { self = copy }
+    }
+
     /// The tail, if it is the next value: its head, in the form that every length of more than 16 bits has, is then all that is left in front of it.
     mutating func readTail() -> [UInt8]? {
         guard let whole = tail, end - position == 5, bytes[position] == 0xc6 else { return nil }

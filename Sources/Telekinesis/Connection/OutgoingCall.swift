@@ -62,7 +62,8 @@ struct OutgoingCall: Sendable {
         self.deadline = deadline
         frame.join(beyond: Self.largestFrame)
         tail = frame.tail
-        bytes = frame.bytes
+        bytes = []
+        swap(&bytes, &frame.bytes)
         if isLarge { self.flags.insert(.more) }
         writeHead(now: now)
     }
