@@ -158,6 +158,17 @@ struct Trio {
         #expect(try await message("value", "1").hasSuffix("takes no argument; the call has 1"))
     }
 
+    @Test func whatIsMistakenForSomethingElseIsNamed() async throws {
+        let trio = try await Trio()
+        try await trio.provider.publish(Counter(on: trio.provider), as: "demo/counter")
+        let counter = try await trio.caller.resolve("demo/counter", as: $ListCounter.self)
+        let result = try await failure { try await counter.increment(by: 1) }
+        #expect(result.message == "the result cannot be read as Array<String>: Expected an array, found an integer at byte 1.")
+        let instance = try trio.caller.class("demo/counter", of: Counter.self)(1)
+        let construction = try await failure { try await instance.increment(by: 1) }
+        #expect(construction.message.contains("no class: node.resolve(_:as:)") && construction.ran == .no)
+    }
+
     @Test func whatIsHandedOverHasNoWords() async throws {
         let trio = try await Trio()
         try await trio.provider.publish(function: "numbers") { RemoteStream(0..<3) }
@@ -191,6 +202,12 @@ struct Trio {
         #expect(description.methods.map(\.signature).contains("increment(by: Int) -> Int"))
         #expect(try await trio.caller.list("demo/").map(\.name) == ["demo/counter"])
     }
+}
+
+/// A counter as somebody has it wrong.
+@Resolvable
+protocol ListCounter: DistributedActor where ActorSystem == Node {
+    distributed func increment(by amount: Int) async throws -> [String]
 }
 
 /// An error that cannot travel as itself.

@@ -71,7 +71,8 @@ extension Reply {
             if scope.needed == nil { return value }
         } catch {
             guard scope.needed == nil else { throw needed(scope) ?? error }
-            throw TelekinesisError(.badResult, "the result cannot be read as \(type): \(error)", ran: .yes, cause: error)
+            let reason = DecodingError.reason(of: error)
+            throw TelekinesisError(.badResult, "the result cannot be read as \(type): \(reason)", ran: .yes, cause: error)
         }
         throw needed(scope) ?? TelekinesisError(.internalError, "nothing is needed", ran: .yes)
     }

@@ -174,6 +174,9 @@ final class IncomingCalls: Sendable {
                     .noSuchMethod, "this name stands for a class: programs make instances of it with node.class(_:of:) and call those")
             }
             action = .create(key)
+        } else if head.selector == ObjectService.create.rawValue {
+            throw TelekinesisError(
+                .noSuchMethod, "this name stands for no class: node.resolve(_:as:) finds objects, node.function(_:) functions")
         }
         let call = IncomingCall(
             id: id, callee: callee, action: action, head: head, body: body, received: received, metadata: metadata, deadline: deadline,

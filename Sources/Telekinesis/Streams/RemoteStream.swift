@@ -243,7 +243,8 @@ private final class StreamReading: @unchecked Sendable {  // An iterator belongs
         } catch {
             hasEnded = true
             stream.cancel()
-            throw TelekinesisError(.badResult, "an element of the stream cannot be read as \(type): \(error)", ran: .yes, cause: error)
+            let reason = DecodingError.reason(of: error)
+            throw TelekinesisError(.badResult, "an element of the stream cannot be read as \(type): \(reason)", ran: .yes, cause: error)
         }
     }
 }
