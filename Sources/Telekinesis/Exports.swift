@@ -5,6 +5,7 @@
 @_exported public import struct TelekinesisLink.LinkLimits
 @_exported public import struct TelekinesisLink.LogHandler
 @_exported public import struct TelekinesisLink.SharedSecret
+@_exported public import enum TelekinesisProtocol.Balancing
 @_exported public import struct TelekinesisProtocol.Challenge
 @_exported public import struct TelekinesisProtocol.ContentDigest
 @_exported public import protocol TelekinesisProtocol.Credential
@@ -16,6 +17,7 @@
 @_exported public import struct TelekinesisProtocol.RemoteError
 @_exported public import struct TelekinesisProtocol.ServiceDescription
 @_exported public import enum TelekinesisProtocol.ServiceKind
+@_exported public import struct TelekinesisProtocol.ServiceLoad
 @_exported public import struct TelekinesisProtocol.ServiceName
 @_exported public import enum TelekinesisProtocol.Sharing
 @_exported public import struct TelekinesisProtocol.StoredReference

@@ -27,6 +27,8 @@ public struct HubStatistics: Sendable, Equatable {
     public var storedValues = 0
     /// Their bytes, and those of values on their way.
     public var storedBytes = 0
+    /// Places at providers that are held.
+    public var reservations = 0
     /// Replies and data for which nobody waited, since the hub started.
     public var lateFrames: UInt64 = 0
     /// Calls by name that were forgotten because no answer had come long after their deadline, since the hub started.
@@ -45,6 +47,7 @@ extension Switchboard {
         for entry in names.values {
             entry.state.withLock { state in
                 result.providers += state.providers.count
+                result.reservations += state.seats.count
                 result.waitingCalls += state.withWaiting { $0.count }
             }
         }

@@ -51,6 +51,81 @@ import Testing
         await hub.stop()
     }
 
+    /// Three providers of a name, each replaced in its turn, under more calls than they take at once.
+    @Test func aRollingRestartIsNotSeen() async throws {
+        let hub = try await startHub()
+        @Sendable func provider() async throws -> Node {
+            let node = try await hub.connect()
+            try await node.publish(Probe(on: node), as: "demo/probe", .shared, concurrency: 2)
+            try await node.publish(function: "demo/where", concurrency: 1) {
+                await Task.yield()
+                return node.id.rawValue
+            }
+            return node
+        }
+        var providers: [Node] = []
+        for _ in 0..<3 { providers.append(try await provider()) }
+        let callers = [try await hub.connect(), try await hub.connect()]
+        let load = Load()
+        try await withThrowingTaskGroup { group in
+            for (index, caller) in callers.enumerated() {
+                let probe = try await caller.resolve("demo/probe", as: Probe.self)
+                for _ in 0..<8 { group.addTask { try await load.run { try await probe.pause() } } }
+                group.addTask {
+                    try await load.run { try #require(try await probe.size(of: [UInt8](repeating: 1, count: 200_000)) == 200_000) }
+                }
+                for key in 0..<4 {
+                    let home: RemoteFunction<() -> UInt64> = try await caller.function(
+                        "demo/where", choosing: .sticky(by: "\(index) \(key)"))
+                    group.addTask { try await load.run { _ = try await home() } }
+                }
+            }
+            for _ in 0..<2 {
+                for place in providers.indices {
+                    try await load.goesOn()
+                    await providers[place].shutdown()
+                    try await load.goesOn()
+                    providers[place] = try await provider()
+                }
+            }
+            try await load.goesOn()
+            load.stop()
+            try await group.waitForAll()
+        }
+        try await eventually { hub.statistics.waitingCalls == 0 && hub.statistics.openCalls == 0 }
+        #expect(hub.statistics.providers == 6)
+        await hub.stop()
+    }
+
+    @Test func callsThatWaitForAProviderGoToOthersWhenItLeaves() async throws {
+        let hub = try await startHub()
+        let (first, second, caller) = (try await hub.connect(), try await hub.connect(), try await hub.connect())
+        let gates = (Gate(), Gate())
+        try await first.publish(Probe(on: first, gate: gates.0), as: "demo/probe", .shared, concurrency: 1)
+        let probe = try await caller.resolve("demo/probe", as: Probe.self)
+        async let running = probe.wait()
+        try await eventually { gates.0.arrived == 1 }
+        async let waiting = failure { try await probe.wait() }
+        try await eventually { hub.statistics.waitingCalls == 1 }
+        async let shutdown: Void = first.shutdown()
+        // The last one that serves the name leaves: what waited is told at once, and what runs is finished.
+        let error = try await waiting
+        #expect(error.code == .noProvider && error.ran == .no)
+        try await second.publish(Probe(on: second, gate: gates.1), as: "demo/probe", .shared, concurrency: 1)
+        async let next = probe.wait()
+        try await eventually { gates.1.arrived == 1 }
+        async let behind = probe.wait()
+        try await eventually { hub.statistics.waitingCalls == 1 }
+        let third = try await hub.connect()
+        try await third.publish(Probe(on: third, gate: gates.1), as: "demo/probe", .shared, concurrency: 1)
+        try await eventually { gates.1.arrived == 2 }
+        gates.0.open()
+        gates.1.open()
+        for answer in [try await running, try await next, try await behind] { #expect(answer == "done") }
+        await shutdown
+        await hub.stop()
+    }
+
     @Test func aProviderFinishesWhatRunsBeforeItLeaves() async throws {
         let hub = try await startHub()
         let (provider, caller) = (try await hub.connect(), try await hub.connect())

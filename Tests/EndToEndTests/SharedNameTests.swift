@@ -65,6 +65,56 @@ import Testing
         await hub.stop()
     }
 
+    @Test func callsStickToTheProviderOfTheirKey() async throws {
+        let hub = try await startHub()
+        let callers = [try await hub.connect(), try await hub.connect()]
+        var providers: [Node] = []
+        for _ in 0..<3 {
+            let provider = try await hub.connect()
+            try await provider.publish(Counter(on: provider), as: "demo/counter", .shared)
+            try await provider.publish(function: "demo/where") { provider.id.rawValue }
+            try await provider.publish(class: "demo/Counter") { (_: Int) in
+                Counter(initialValue: Int(provider.id.rawValue >> 1), on: provider)
+            }
+            providers.append(provider)
+        }
+        var homes: [String: UInt64] = [:]
+        for key in (0..<20).map({ "user-\($0)" }) {
+            for caller in callers {
+                let counter = try await caller.resolve("demo/counter", as: Counter.self, choosing: .sticky(by: key))
+                for _ in 0..<3 { _ = try await counter.increment(by: 1) }
+                let home: RemoteFunction<() -> UInt64> = try await caller.function("demo/where", choosing: .sticky(by: key))
+                let node = try await home()
+                #expect(homes[key] ?? node == node)
+                homes[key] = node
+                // An instance is made where its key leads.
+                let made = try caller.class("demo/Counter", of: Counter.self, choosing: .sticky(by: key))(0)
+                #expect(try await made.value == Int(node >> 1))
+            }
+        }
+        #expect(Set(homes.values).count == 3)
+        // The others' keys stay where they are when one provider goes.
+        await providers[0].shutdown()
+        for (key, old) in homes where old != providers[0].id.rawValue {
+            let home: RemoteFunction<() -> UInt64> = try await callers[0].function("demo/where", choosing: .sticky(by: key))
+            #expect(try await home() == old)
+        }
+        await hub.stop()
+    }
+
+    @Test func providersTakeTurnsWhenTheNameSaysSo() async throws {
+        let hub = try await startHub()
+        let (one, two, caller) = (try await hub.connect(), try await hub.connect(), try await hub.connect())
+        let gate = Gate()
+        try await one.publish(Probe(on: one, gate: gate), as: "demo/probe", .shared, balancing: .roundRobin)
+        try await two.publish(Probe(on: two, gate: gate), as: "demo/probe", .shared, balancing: .roundRobin)
+        let probe = try await caller.resolve("demo/probe", as: Probe.self)
+        for number in 0..<10 { try await probe.add(number) }
+        let halves = [try await probe.added(), try await probe.added()]
+        #expect(halves.sorted { $0[0] < $1[0] } == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]])
+        await hub.stop()
+    }
+
     @Test func aNameWithoutAProviderFailsFastAndSaysWhich() async throws {
         let hub = try await startHub()
         let (provider, caller) = (try await hub.connect(), try await hub.connect())

@@ -65,6 +65,40 @@ import Testing
         #expect(providers.map { $0.take(.call).count } == [5, 5])
     }
 
+    @Test func providersTakeTurnsWhateverTheyHaveToDoWhenTheNameSaysSo() async throws {
+        let hub = try await startHub()
+        let caller = try SimulatedNode(hub)
+        let providers = try (0..<2).map { _ in try SimulatedNode(hub) }
+        providers[0].answerAll()
+        for provider in providers { try provider.publish("work", balancing: .roundRobin) }
+        try caller.resolve("work", route: 1)
+        for _ in 0..<10 { caller.call(.route(1)) }
+        #expect(providers.map { $0.take(.call).count } == [5, 5])
+        // What the latest publication says holds.
+        try providers[1].withdraw("work")
+        try providers[1].publish("work")
+        for _ in 0..<10 { caller.call(.route(1)) }
+        #expect(providers[1].take(.call).count == 1)
+    }
+
+    @Test func callsStickToAProviderByTheKeyOfTheirRoute() async throws {
+        let hub = try await startHub()
+        let callers = try (0..<2).map { _ in try SimulatedNode(hub) }
+        let providers = try (0..<3).map { _ in try SimulatedNode(hub) }
+        for provider in providers { try provider.publish("work") }
+        for caller in callers {
+            for key in 1...30 as ClosedRange<UInt32> { try caller.resolve("work", route: key, sticky: UInt64(key)) }
+            // The handle of a key is that key's alone.
+            #expect(throws: TelekinesisError.self) { try caller.resolve("work", route: 1, sticky: 2) }
+        }
+        // Both callers' calls of one key meet at one provider: each of them has an even number of calls for each body.
+        for key in 1...30 as ClosedRange<UInt32> {
+            for caller in callers { caller.call(.route(key), body: [UInt8(key)]) }
+        }
+        let keys = providers.map { Set($0.take(.call).map { $0.body[0] }) }
+        #expect(keys.allSatisfy { $0.count >= 3 } && keys.reduce(0) { $0 + $1.count } == 30)
+    }
+
     @Test func callWithoutProviderFailsAtOnceAndDidNotRun() async throws {
         let hub = try await startHub()
         let (provider, caller) = (try SimulatedNode(hub), try SimulatedNode(hub))

@@ -1,3 +1,4 @@
+import Reactor
 import Synchronization
 import TelekinesisLink
 import TelekinesisProtocol
@@ -9,13 +10,18 @@ import Testing
 @Suite struct TurmoilTests {
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func nothingIsLeftWhenAllHaveGone(_ seed: UInt64) async throws {
-        let hub = try await startHub {
+        let clock = VirtualClock()
+        let hub = try await startHub(EventLoopGroup(loops: 1, clock: .virtual(clock))) {
             $0.limits.callsPerSession = 20
             $0.limits.waitingCallsPerName = 5
+            $0.limits.reservationsPerSession = 3
         }
         var turmoil = Turmoil(hub, seed: seed)
-        for _ in 0..<2_000 { try turmoil.step() }
-        try turmoil.end()
+        for step in 0..<2_000 {
+            try turmoil.step()
+            if step.isMultiple(of: 7) { await clock.advance(by: 0) }
+        }
+        try await turmoil.end(clock)
     }
 
     @Test func nothingIsLeftWhenManyThreadsDoSo() async throws {
@@ -98,14 +104,20 @@ private struct Turmoil {
         let node = actor.node
         let name = "name/\(Int.random(in: 0..<4, using: &random))"
         let route = UInt32.random(in: 0...max(1, actor.nextRoute), using: &random)
-        switch Int.random(in: 0..<16, using: &random) {
+        switch Int.random(in: 0..<17, using: &random) {
         case 0:
             let sharing = [Sharing.shared, .shared, .exclusive, .replace].randomElement(using: &random) ?? .shared
-            _ = try? node.publish(name, sharing)
+            let concurrency = chance(2) ? Int.random(in: 1...3, using: &random) : nil
+            _ = try? node.publish(name, sharing, concurrency: concurrency, balancing: chance(2) ? .roundRobin : nil)
         case 1: try? node.withdraw(name)
         case 2:
-            actor.open.insert(
-                try node.control(HubService.resolve, ResolveRequest(name: ServiceName(name), route: actor.nextRoute, wait: chance(2))))
+            let sticky = chance(3) ? UInt64.random(in: 0..<5, using: &random) : nil
+            let request = ResolveRequest(name: try ServiceName(name), route: actor.nextRoute, wait: chance(2), sticky: sticky)
+            actor.open.insert(try node.control(HubService.resolve, request))
+            actor.nextRoute += 1
+        case 16:
+            let request = ReserveRequest(name: try ServiceName(name), route: actor.nextRoute, wait: chance(2), lease: 60_000)
+            actor.open.insert(try node.control(HubService.reserve, request))
             actor.nextRoute += 1
         case 3: _ = try node.refusal(HubService.unbind, route)
         case 4, 5, 6, 7:
@@ -153,14 +165,18 @@ private struct Turmoil {
     private mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &random) == 0 }
 
     /// All providers answer; then nobody waits for anything but a provider, and when all have gone nothing is left.
-    mutating func end() throws {
-        for _ in 0..<3 {
+    mutating func end(_ clock: VirtualClock) async throws {
+        var answered: Int
+        repeat {
+            await clock.advance(by: 0)
+            answered = 0
             for actor in actors {
                 listen(actor)
                 for call in actor.unanswered { actor.node.reply(to: call) }
+                answered += actor.unanswered.count
                 actor.unanswered = []
             }
-        }
+        } while answered > 0
         for actor in actors { listen(actor) }
         let alive = actors.filter { $0.node.end == nil }
         // Nobody was sent away but those whose ids were taken over.

@@ -55,6 +55,12 @@ import Testing
         #expect(try Self.example("stored") == bytes, "\(Self.hexadecimal(bytes))")
     }
 
+    @Test func requestToReserveIsAsDocumented() throws {
+        let request = ReserveRequest(name: try ServiceName("demo/gpu"), route: 7, wait: true, lease: 15_000)
+        let bytes = try MessagePackEncoder().encode(request)
+        #expect(try Self.example("reserve") == bytes, "\(Self.hexadecimal(bytes))")
+    }
+
     @Test func firstMessageIsAsDocumented() throws {
         let hello = NodeHello(agent: "example", nonce: [UInt8](repeating: 1, count: 16), methods: [], ticket: nil, maximumValue: nil)
         var lanes = Lanes(transportHeadroom: 0)

@@ -1,4 +1,5 @@
 import MessagePack
+import Telekinesis
 import Testing
 
 @testable import tk
@@ -19,6 +20,21 @@ struct OutputTests {
     @Test func columnsAreAlignedWithoutSpacesAtTheEnds() {
         #expect(TextTable.lines([["a", "bb", "c"], ["aaa", "b", "cc"]]) == "a    bb  c\naaa  b   cc\n")
         #expect(TextTable.lines([]) == "")
+    }
+
+    @Test func whatProvidersHaveToDoIsSaidInAFewWords() {
+        func load(_ calls: Int, of places: Int?, _ waiting: Int = 0, _ reservations: Int = 0, _ balancing: Balancing = .leastOutstanding)
+            -> String
+        {
+            ServiceLoad(calls: calls, places: places, waiting: waiting, reservations: reservations, balancing: balancing).text
+        }
+        #expect(load(0, of: nil) == "")
+        #expect(load(1, of: nil) == "1 call")
+        #expect(load(5, of: 12, 2, 1) == "5 of 12 calls, 2 waiting, 1 reserved")
+        #expect(load(0, of: 1, 0, 0, .roundRobin) == "0 of 1 call, in turn")
+        let name = ListedName(name: "gpu", kind: .object, sharing: .shared, providers: 2)
+        let description = ServiceDescription(kind: .object, type: "Gpu", methods: [])
+        #expect(DescribeCommand.text(description, name, name: "gpu") == ["gpu: an object, Gpu, shared, 2 providers"])
     }
 
     @Test func figuresAreRoundedAndGrouped() {

@@ -82,6 +82,8 @@ extension NodeSession {
 
     func start(_ call: OutgoingCall, deadlineWasChosen: Bool, completion: Completion) {
         enum Next { case send(any FrameLink), wait, fail(TelekinesisError) }
+        let current = connection.load(ordering: .relaxed)
+        if let refusal = call.refusal(connection: current) { return completion.resume(.failure(refusal)) }
         let (next, timerIsDue) = state.withLock { state -> (Next, Bool) in
             var entry = PendingCalls.Entry(
                 completion: completion, peer: call.peer, deadline: call.deadline, deadlineWasChosen: deadlineWasChosen, wasSent: true)
@@ -95,6 +97,7 @@ extension NodeSession {
             default:
                 guard !state.isLeaving else { return (.fail(Self.isLeaving), false) }
                 if let refusal = state.refusal { return (.fail(refusal), false) }
+                guard !call.isForReserved else { return (.fail(Self.reservationEnds), false) }
                 guard state.pending.count < configuration.maximumCalls else { return (.fail(Self.tooManyCalls), false) }
                 entry.wasSent = false
                 let call = call.mayWait
@@ -111,6 +114,8 @@ extension NodeSession {
         }
     }
 
+    private static let reservationEnds = TelekinesisError(
+        .noProvider, "this reservation ends with the connection to the hub, which is being made anew: reserve again")
     private static let closed = TelekinesisError(.invalidUse, "this node was closed: connect another one")
     private static let tooManyCalls = TelekinesisError(.overloaded, "too many calls of this node are in flight: await some first")
 
@@ -162,13 +167,14 @@ extension NodeSession {
         let (next, isWanted) = state.withLock { state -> ((any FrameLink)?, Bool) in
             state.uploads[call.id] = nil
             guard (try? state.pending.update(call.id) { $0.wasSent = false }) != nil else { return (nil, false) }
+            guard !call.isForReserved else { return (nil, false) }
             if case .open(let next) = state.phase, next !== link { return (next, true) }
             guard !state.isLeaving else { return (nil, false) }
             state.held.append(call.mayWait)
             return (nil, true)
         }
         if !isWanted {
-            finish(call.id, Self.isLeaving)
+            finish(call.id, call.isForReserved ? Self.reservationEnds : Self.isLeaving)
             letPass(call)
         }
         if let next { transmit([call], on: next) }
@@ -255,7 +261,12 @@ extension NodeSession {
 
     /// Puts calls on a link in order; one that is large makes those to its object wait again.
     func transmit(_ calls: [OutgoingCall], on link: any FrameLink) {
+        let current = connection.load(ordering: .relaxed)
         for call in calls.lazy.map(refreshed) {
+            if let refusal = call.refusal(connection: current) {
+                finish(call.id, refusal)
+                continue
+            }
             let goesNow = state.withLock { state -> Bool in
                 guard (try? state.pending.update(call.id) { $0.leaves(for: call.peer) }) != nil else { return false }
                 return !state.order.mustWait(call)

@@ -128,7 +128,7 @@ extension NodeSession {
     // MARK: Words to the hub that are not held back
 
     private func rebind(_ route: NameRoute, on link: any FrameLink) {
-        control(HubService.resolve, ResolveRequest(name: route.name, route: route.handle, wait: false), on: link) { _ in }
+        control(HubService.resolve, route.request(wait: false), on: link) { _ in }
     }
 
     /// Publishes again what was published on an earlier connection; tries again while somebody else holds the name.

@@ -83,6 +83,8 @@ final class NodeSession: FrameReceiver {
     let isLetIn = Atomic<Bool>(false)
     /// Whether some call hands something over whose provider is not known yet.
     let handsOver = Atomic<Bool>(false)
+    /// Rises with the end of each connection, and with it end the reservations that were made on it.
+    let connection = Atomic<UInt64>(0)
     /// The hub has asked the current connection to end.
     let isDraining = Atomic<Bool>(false)
 
@@ -200,6 +202,7 @@ final class NodeSession: FrameReceiver {
             }
             if case .stopped = state.phase {} else { state.phase = .connecting }
             isLetIn.store(false, ordering: .relaxed)
+            connection.add(1, ordering: .relaxed)
             state.lastEnd = reason
             let held = Set(state.held.map(\.id))
             state.held += state.order.removeAll().filter { !held.contains($0.id) }.map(\.mayWait)

@@ -26,11 +26,20 @@ struct OutgoingCall: Sendable {
     /// Whether the hub decides, or has decided, who gets it: whatever serves a name, or what was just made by way of one.
     var isForWhomTheHubChooses: Bool {
         switch target.place {
-        case .route: true
+        case .route, .reserved: true
         case .remote: peer == .hub && target !== ControlCall.target
         case .local: false
         }
     }
+
+    /// Why it cannot be made: the reservation that it is for has ended, as all do with their connection.
+    func refusal(connection: UInt64) -> TelekinesisError? {
+        guard case .reserved(let route) = target.place else { return nil }
+        return route.lease?.refusal(connection: connection)
+    }
+
+    /// Whether it goes to a reserved provider: it cannot wait for another connection.
+    var isForReserved: Bool { if case .reserved = target.place { true } else { false } }
 
     /// The call as it is made after a connection was lost: the provider, which may have lost its own, is given time to come back.
     var mayWait: OutgoingCall {
@@ -80,7 +89,7 @@ struct OutgoingCall: Sendable {
             deadline == .max ? UInt32.max : UInt32(clamping: min((deadline - min(now, deadline)) / 1_000_000, UInt64(UInt32.max - 1)))
         let address: CallAddress
         switch target.place {
-        case .route(let route): address = .route(route.handle)
+        case .route(let route), .reserved(let route): address = .route(route.handle)
         case .local, .remote:
             peer = target.node
             address = .key(target.key ?? .control)

@@ -18,10 +18,14 @@ final class Callee: Sendable {
     let isFactory: Bool
     /// Calls that wait or run here.
     let inFlight = Atomic<Int>(0)
+    /// Lets so many of them run at once; `nil` for any number.
+    let gate: CallGate?
 
-    init(_ kind: Kind, as publishedName: String? = nil) {
+    /// - Parameter concurrency: how many calls may run at once, at least 1; `nil` for any number.
+    init(_ kind: Kind, as publishedName: String? = nil, concurrency: Int? = nil) {
         self.kind = kind
         self.publishedName = publishedName
+        gate = concurrency.map { CallGate(CallPlaces(limit: $0)) }
         isFactory = if case .factory = kind { true } else { false }
     }
 

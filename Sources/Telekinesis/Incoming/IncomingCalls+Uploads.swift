@@ -108,7 +108,7 @@ extension IncomingCalls {
     func startArrived(at place: Arrivals.Place) {
         while let call = state.withLock({ $0.arrivals.next(at: place) }) {
             if call.charged != nil {
-                dispatcher.submit(call)
+                start(call)
             } else {
                 startWhenMade(call, place.key)
             }

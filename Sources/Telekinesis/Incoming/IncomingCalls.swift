@@ -181,11 +181,26 @@ final class IncomingCalls: Sendable {
         let call = IncomingCall(
             id: id, callee: callee, action: action, head: head, body: body, received: received, metadata: metadata, deadline: deadline,
             link: link, owner: self)
-        if try admit(call, place, arrived) { dispatcher.submit(call) }
+        if try admit(call, place, arrived) { start(call) }
     }
 
     /// What a call on an object or a function is to do.
     private static func action(_ head: CallBody) -> IncomingCall.Action { head.resultKey.map { .produce($0) } ?? .call }
+
+    /// A call may run, as soon as what it is made on has a place for it.
+    func start(_ call: IncomingCall) {
+        guard let gate = call.charged?.gate, !gate.enter(call) else { return dispatcher.submit(call) }
+    }
+
+    /// A call is not wanted any more. One that waits for a place is answered at once.
+    private func stop(_ call: IncomingCall) {
+        call.cancel()
+        if let gate = call.charged?.gate, gate.giveUp(call) {
+            let error = TelekinesisError(.cancelled, "the call was cancelled before it began")
+            call.refuse(error)
+            if let key = call.action.key { registry.settle(key, .failure(error)) }
+        }
+    }
 
     /// The dispatcher of the loop that brought the call: within one process the hub's loops bring calls to the node directly.
     var dispatcher: Dispatcher {
@@ -238,6 +253,7 @@ final class IncomingCalls: Sendable {
 
     func remove(_ call: IncomingCall) {
         call.charged?.inFlight.subtract(1, ordering: .relaxed)
+        if let next = call.charged?.gate?.leave(call) { dispatcher.submit(next) }
         let isIdle = state.withLock { state -> Bool in
             if state.running.remove(call.id.pair) != nil { state.shares.ended(call.id.source, remaining: state.running.count) }
             return state.isIdle && state.hasIdleWaiters
@@ -270,7 +286,7 @@ final class IncomingCalls: Sendable {
         let id = IncomingCall.ID(source: frame.peer, call: frame.call)
         // The call first: its result may be about to become a download.
         let (running, stream) = state.withLock { ($0.running[id.pair], $0.streams.all[id]) }
-        running?.cancel()
+        if let running { stop(running) }
         stream?.cancel()
         let wasLeaving = state.withLock { $0.downloads.removeValue(forKey: id) != nil }
         // A cancelled call is answered too: its caller has given up, but the hub counts it until then.
@@ -444,7 +460,7 @@ final class IncomingCalls: Sendable {
     /// A caller has gone: what it waits for is cancelled, what it made is released.
     func peerHasGone(_ peer: NodeID) {
         let calls = state.withLock { $0.running.values { _, call in call.id.source == peer } }
-        for call in calls { call.cancel() }
+        for call in calls { stop(call) }
         cancelStreams { $0.source == peer }
         let arriving = state.withLock { state in
             for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
@@ -458,7 +474,7 @@ final class IncomingCalls: Sendable {
     /// The connection is gone, and with it every caller.
     func linkEnded() {
         let calls = state.withLock { $0.running.values { _, _ in true } }
-        for call in calls { call.cancel() }
+        for call in calls { stop(call) }
         cancelStreams { _ in true }
         let arriving = state.withLock { state in
             state.downloads = [:]

@@ -34,7 +34,7 @@ extension Node: DistributedActorSystem {
     /// The actor of this node that an id means.
     func localActor(_ id: ActorID) throws -> (any DistributedActor)? {
         switch id.target.place {
-        case .remote: return nil
+        case .remote, .reserved: return nil
         case .local:
             guard let key = id.target.key, let actor = session.incoming.registry.actor(key) else {
                 throw TelekinesisError(.noSuchObject, "the object \(id) of this node has ended")

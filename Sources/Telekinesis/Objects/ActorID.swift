@@ -44,6 +44,8 @@ final class ActorTarget: Sendable {
         case remote
         /// Whatever serves a name.
         case route(NameRoute)
+        /// The provider of a name that is reserved.
+        case reserved(NameRoute)
     }
 
     let address: Address

@@ -7,21 +7,47 @@ final class Publication: Sendable {
     let key: ActorKey
     let kind: ServiceKind
     let sharing: Sharing
+    let serving: Serving
     /// Serves for as long as it has published something, whether or not that needs it, and whether or not the program still holds it.
     private let node: Node
 
-    init(name: ServiceName, key: ActorKey, kind: ServiceKind, sharing: Sharing, on node: Node) {
+    init(name: ServiceName, key: ActorKey, kind: ServiceKind, sharing: Sharing, serving: Serving, on node: Node) {
         self.node = node
         self.name = name
         self.key = key
         self.kind = kind
         self.sharing = sharing
+        self.serving = serving
     }
 
-    var request: PublishRequest { PublishRequest(name: name, key: key, kind: kind, sharing: sharing) }
+    var request: PublishRequest {
+        PublishRequest(
+            name: name, key: key, kind: kind, sharing: sharing, concurrency: serving.concurrency,
+            balancing: serving.balancing == .leastOutstanding ? nil : serving.balancing)
+    }
 
     /// The request on a later connection: what replaced another provider once does not take the name from the next.
-    var renewal: PublishRequest { PublishRequest(name: name, key: key, kind: kind, sharing: sharing == .replace ? .exclusive : sharing) }
+    var renewal: PublishRequest {
+        var request = request
+        if sharing == .replace { request.sharing = .exclusive }
+        return request
+    }
+}
+
+/// How a provider wants to be called.
+struct Serving: Sendable {
+    /// How many calls at once; `nil` for any number.
+    let concurrency: Int?
+    /// How they are spread over the providers of the name.
+    let balancing: Balancing
+
+    init(_ concurrency: Int?, _ balancing: Balancing) throws(TelekinesisError) {
+        guard concurrency ?? 1 >= 1 else {
+            throw TelekinesisError(.invalidUse, "a provider takes at least 1 call at once, not \(concurrency ?? 0)")
+        }
+        self.concurrency = concurrency
+        self.balancing = balancing
+    }
 }
 
 /// What this node has published, to be published again on every new connection.

@@ -93,6 +93,9 @@ extension ActorID: Codable {
         case .route(let route):
             var container = encoder.singleValueContainer()
             try container.encode(route.name.description)
+        case .reserved(let route):
+            throw TelekinesisError(
+                .invalidUse, "the provider of “\(route.name)” is reserved for this node: a proxy of it cannot be handed over")
         case .remote: try IncomingReference.encode(.remote(target), to: encoder)
         case .local:
             guard let key = target.key, let callee = home.registry.exportable(key) else {

@@ -51,7 +51,8 @@ extension Node {
         switch id.target.place {
         case .local: return ReferenceText(node: self.id, key: key).description
         case .remote where id.target.node != .hub: return ReferenceText(node: id.target.node, key: key).description
-        case .remote, .route: throw TelekinesisError(.invalidUse, "where this object is will be known when a first call has been answered")
+        case .remote, .route, .reserved:
+            throw TelekinesisError(.invalidUse, "where this object is will be known when a first call has been answered")
         }
     }
 

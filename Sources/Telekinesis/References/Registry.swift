@@ -121,7 +121,8 @@ final class Registry: Sendable {
     func publish(_ callee: Callee, as key: ActorKey) {
         state.withLock { state in
             var entry = state.entries.remove(key.pair) ?? Entry(slot: .ready(callee))
-            entry.slot = .ready(callee)
+            // Under a further name without a limit of its own, what was published before keeps the one that it has.
+            if case .ready(let old) = entry.slot, old.gate != nil, callee.gate == nil {} else { entry.slot = .ready(callee) }
             entry.isPublished = true
             state.entries[key.pair] = entry
         }

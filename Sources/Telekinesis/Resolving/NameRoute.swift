@@ -7,16 +7,28 @@ internal import TelekinesisProtocol
 /// anew after a reconnect. When the last proxy is gone the handle is given back.
 final class NameRoute: Sendable {
     let name: ServiceName
+    let choice: ProviderChoice
+    /// What holds the provider, where that is reserved.
+    let lease: ReservationLease?
     let handle: UInt32
     /// The request to bind the handle has been sent.
     let isBound = Atomic<Bool>(false)
     private let session: NodeSession
 
-    init(name: ServiceName, handle: UInt32, session: NodeSession) {
+    init(name: ServiceName, choice: ProviderChoice, lease: ReservationLease? = nil, handle: UInt32, session: NodeSession) {
         self.name = name
+        self.choice = choice
+        self.lease = lease
         self.handle = handle
         self.session = session
     }
 
-    deinit { session.unbind(self.name, handle: handle) }
+    deinit {
+        if let lease { lease.end(.released) } else { session.unbind(self.name, choice, handle: handle) }
+    }
+
+    /// Asks the hub to bind the handle.
+    ///
+    /// - Parameter wait: whether to wait, within the call's deadline, until somebody serves the name.
+    func request(wait: Bool) -> ResolveRequest { ResolveRequest(name: name, route: handle, wait: wait, sticky: choice.key) }
 }

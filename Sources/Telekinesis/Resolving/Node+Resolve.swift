@@ -11,12 +11,13 @@ extension Node {
     /// - Parameters:
     ///   - name: what the provider published.
     ///   - type: the distributed actor's type, or the stub of a `@Resolvable` protocol: `$CounterService.self`.
+    ///   - choice: which of several providers the calls go to. Handed over, the proxy travels as its name, without that.
     ///   - patience: how long to wait until somebody publishes the name; by default not at all.
     /// - Throws: ``TelekinesisError``: `noSuchName` or `noProvider`; `invalidUse` when the name stands for something else.
     public func resolve<Act: DistributedActor>(
-        _ name: String, as type: Act.Type, waitingUpTo patience: Duration = .zero
+        _ name: String, as type: Act.Type, choosing choice: ProviderChoice = .balanced, waitingUpTo patience: Duration = .zero
     ) async throws -> Act where Act.ActorSystem == Node {
-        let route = try await bind(name, as: .object, waitingUpTo: patience)
+        let route = try await bind(name, as: .object, choice, waitingUpTo: patience)
         return try Act.resolve(id: ActorID(ActorTarget(.name(name), .route(route))), using: self)
     }
 
@@ -25,12 +26,14 @@ extension Node {
     /// - Parameters:
     ///   - name: what the provider published.
     ///   - signature: the function's type, without `async throws`: `((Int, Int) -> Int).self`. Can be left out where the context gives it.
+    ///   - choice: which of several providers the calls go to.
     ///   - patience: how long to wait until somebody publishes the name; by default not at all.
     /// - Throws: ``TelekinesisError``: `noSuchName` or `noProvider`; `invalidUse` when the name stands for something else.
     public func function<Signature>(
-        _ name: String, as signature: Signature.Type = Signature.self, waitingUpTo patience: Duration = .zero
+        _ name: String, as signature: Signature.Type = Signature.self, choosing choice: ProviderChoice = .balanced,
+        waitingUpTo patience: Duration = .zero
     ) async throws -> RemoteFunction<Signature> {
-        let route = try await bind(name, as: .function, waitingUpTo: patience)
+        let route = try await bind(name, as: .function, choice, waitingUpTo: patience)
         return RemoteFunction(.there(ActorTarget(.name(name), .route(route)), self))
     }
 
@@ -41,9 +44,11 @@ extension Node {
     /// - Parameters:
     ///   - name: what the provider published.
     ///   - type: the type of the instances, or the stub of a `@Resolvable` protocol.
-    public func `class`<Object: DistributedActor>(_ name: String, of type: Object.Type = Object.self) -> RemoteClass<Object>
-    where Object.ActorSystem == Node {
-        RemoteClass(name: name, node: self)
+    ///   - choice: which of several providers makes the instances; an instance stays where it was made.
+    public func `class`<Object: DistributedActor>(
+        _ name: String, of type: Object.Type = Object.self, choosing choice: ProviderChoice = .balanced
+    ) -> RemoteClass<Object> where Object.ActorSystem == Node {
+        RemoteClass(name: name, choice: choice, node: self)
     }
 
     /// What a published name says about itself: methods, types, signatures, straight from its provider's binary.
@@ -111,8 +116,10 @@ extension Node {
     }
 
     /// Binds a name to a handle and waits for the hub's word about it, which must be that it stands for an object, a class or a function.
-    private func bind(_ name: String, as kind: ServiceKind, waitingUpTo patience: Duration) async throws -> NameRoute {
-        let (route, actual) = try await bind(name, waitingUpTo: patience)
+    private func bind(
+        _ name: String, as kind: ServiceKind, _ choice: ProviderChoice, waitingUpTo patience: Duration
+    ) async throws -> NameRoute {
+        let (route, actual) = try await bind(name, choice, waitingUpTo: patience)
         guard actual == kind else {
             let advice =
                 switch actual {
@@ -126,10 +133,12 @@ extension Node {
     }
 
     /// Binds a name to a handle and waits for the hub's word about it.
-    private func bind(_ name: String, waitingUpTo patience: Duration = .zero) async throws -> (route: NameRoute, kind: ServiceKind) {
+    private func bind(
+        _ name: String, _ choice: ProviderChoice = .balanced, waitingUpTo patience: Duration = .zero
+    ) async throws -> (route: NameRoute, kind: ServiceKind) {
         let name = try ServiceName(name)
-        let route = session.route(name)
-        let request = ResolveRequest(name: name, route: route.handle, wait: patience > .zero)
+        let route = session.route(name, choice)
+        let request = route.request(wait: patience > .zero)
         let answer: ResolveAnswer
         do {
             if patience > .zero {
@@ -151,16 +160,16 @@ extension ServiceKind {
 
 extension NodeSession {
     /// The route of a name, which may still have to be bound.
-    func route(_ name: ServiceName) -> NameRoute {
-        state.withLock { $0.routes.find(name) ?? $0.routes.insert(name, session: self) }
+    func route(_ name: ServiceName, _ choice: ProviderChoice = .balanced) -> NameRoute {
+        state.withLock { $0.routes.find(name, choice) ?? $0.routes.insert(name, choice, session: self) }
     }
 
     /// The route of a name that calls may use at once: its handle is bound by a word of its own in front of them, and nothing waits for the answer.
-    func boundRoute(_ name: ServiceName) -> NameRoute {
-        let route = route(name)
+    func boundRoute(_ name: ServiceName, _ choice: ProviderChoice = .balanced) -> NameRoute {
+        let route = route(name, choice)
         guard !route.isBound.load(ordering: .acquiring) else { return route }
         // Two tasks may both say it.
-        if let bind = try? ControlCall.frame(HubService.resolve, ResolveRequest(name: name, route: route.handle, wait: false)) {
+        if let bind = try? ControlCall.frame(HubService.resolve, route.request(wait: false)) {
             start(bind, to: ControlCall.target) { _ in }
         }
         route.isBound.store(true, ordering: .releasing)
@@ -168,9 +177,9 @@ extension NodeSession {
     }
 
     /// The last proxy of a name has gone.
-    func unbind(_ name: ServiceName, handle: UInt32) {
+    func unbind(_ name: ServiceName, _ choice: ProviderChoice, handle: UInt32) {
         let isOpen = state.withLock { state in
-            state.routes.remove(name, handle: handle)
+            state.routes.remove(name, choice, handle: handle)
             return if case .open = state.phase { true } else { false }
         }
         guard isOpen, let frame = try? ControlCall.frame(HubService.unbind, handle) else { return }

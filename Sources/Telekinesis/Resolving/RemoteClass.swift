@@ -13,10 +13,12 @@ internal import TelekinesisProtocol
 /// ```
 public struct RemoteClass<Object: DistributedActor>: Sendable where Object.ActorSystem == Node {
     private let name: String
+    private let choice: ProviderChoice
     private let node: Node
 
-    init(name: String, node: Node) {
+    init(name: String, choice: ProviderChoice, node: Node) {
         self.name = name
+        self.choice = choice
         self.node = node
     }
 
@@ -35,19 +37,19 @@ public struct RemoteClass<Object: DistributedActor>: Sendable where Object.Actor
                 .invalidUse,
                 "an argument must be stored first, which takes time, and instances are made without waiting: hand it over in a call")
         }
-        let target = try node.session.create(ServiceName(name), &encoder)
+        let target = try node.session.create(ServiceName(name), choice, &encoder)
         return try Object.resolve(id: ActorID(target), using: node)
     }
 }
 
 extension NodeSession {
     /// Sends the construction of an instance on its way.
-    func create(_ name: ServiceName, _ encoder: inout CallEncoder) throws -> ActorTarget {
+    func create(_ name: ServiceName, _ choice: ProviderChoice, _ encoder: inout CallEncoder) throws -> ActorTarget {
         let key = ActorKey.random()
         let instance = RemoteInstance(key: key, session: self)
         let target = ActorTarget(.object(key), .remote, lease: instance)
         instance.target.withLock { $0.target = target }
-        let className = ActorTarget(.name(name.description), .route(boundRoute(name)))
+        let className = ActorTarget(.name(name.description), .route(boundRoute(name, choice)))
         var frame = encoder.frame(selector: ObjectService.create, signature: 0, resultKey: key)
         var flags = encoder.flags.union(.resultKey)
         guard interceptors.isEmpty else {

@@ -25,7 +25,7 @@ extension Node {
     /// - Parameter object: a proxy.
     public func watch<Object: DistributedActor>(_ object: Object) -> Watching where Object.ActorSystem == Node {
         switch object.id.target.place {
-        case .route(let route): Watching(self, .name(route.name))
+        case .route(let route), .reserved(let route): Watching(self, .name(route.name))
         case .remote, .local: Watching(self, .object(object.id.target))
         }
     }

@@ -80,8 +80,8 @@ extension HubSession {
         let next = tables.withLock { tables -> Next in
             switch tables.open[frame.call] {
             case nil: return .late
-            case .at(let provider, _): return .send(provider)
-            case .waiting(let entry), .leaving(let entry, _, _):
+            case .at(let provider, _, _): return .send(provider)
+            case .waiting(let entry), .leaving(let entry, _, _, _):
                 let fits = entry.state.withLock {
                     $0.withWaiting { $0.extend(frame.call, of: self, by: frame.bytes, limits: board.limits) }
                 }
@@ -120,7 +120,7 @@ extension HubSession {
             refuse(frame.call, TelekinesisError(.cancelled, "cancelled before anything had changed", ran: .no), on: link)
         } else if case .waiting(let entry) = call {
             if stopWaiting(frame.call, at: entry), tables.withLock({ $0.close(frame.call) }) {
-                refuse(frame.call, TelekinesisError(.cancelled, "cancelled before anybody served the name", ran: .no), on: link)
+                refuse(frame.call, TelekinesisError(.cancelled, "cancelled while it waited for a provider", ran: .no), on: link)
             }
         } else {
             passOn(frame, from: node)

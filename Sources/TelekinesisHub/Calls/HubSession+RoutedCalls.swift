@@ -28,12 +28,12 @@ extension HubSession {
                 guard tables.open[call.id] == nil else {
                     throw TelekinesisError(.protocolViolation, "call id \(call.id) is used twice", ran: .no)
                 }
-                let wait = { (name: inout NameState) throws(TelekinesisError) in
-                    try name.wait(self.waitingCall(frame, purpose, call.resultKey), limits: self.board.limits)
+                let wait = { (name: inout NameState, wish: Wish) throws(TelekinesisError) in
+                    try name.wait(self.waitingCall(frame, purpose, wish, call), limits: self.board.limits)
                 }
                 return switch purpose {
                 case .created(let key): tables.place(call, created: key, limits: board.limits, wait: wait)
-                case .route, .resolve: tables.place(call, route: frame.route, limits: board.limits, wait: wait)
+                case .route, .resolve, .reserve: tables.place(call, route: frame.route, limits: board.limits, wait: wait)
                 }
             }
             if beginsSweeping { sweepLater() }
@@ -44,6 +44,7 @@ extension HubSession {
                 if let key = call.resultKey { tables.withLock { $0.forgetCreation(of: key, at: provider) } }
                 // Nobody else has the object: there is no other place to try.
                 if case .created = purpose { return refuse(call.id, Self.nodeIsGone, on: link) }
+                if let key = call.resultKey { tables.withLock { _ = $0.created.removeValue(forKey: key) } }
             case .wait(let entry): return startTimer(call.id, at: entry, remaining: frame.remaining, on: link)
             case .refuse(let error): return refuse(call.id, error, on: link)
             case .guess(let error): return try refuseGuess(call.id, error, on: link)
@@ -63,7 +64,7 @@ extension HubSession {
     @inline(__always)
     private static func patch(_ purpose: WaitingCall.Purpose, _ provider: Provider, from node: NodeID) -> FramePatch {
         switch purpose {
-        case .route, .resolve: FramePatch(peer: node, key: provider.key)
+        case .route, .resolve, .reserve: FramePatch(peer: node, key: provider.key)
         case .created: FramePatch(peer: node)
         }
     }
@@ -85,7 +86,7 @@ extension HubSession {
                     refuse(id, Self.tooManyPeers(board.limits), on: link)
                     return true
                 }
-                provider.entry.remove(provider)
+                board.lost(provider, on: loop)
                 return tables.withLock { $0.hasEnded }
             }
         }
@@ -98,7 +99,7 @@ extension HubSession {
         case .closed:
             // If its farewell came first the call is answered.
             guard tables.withLock({ $0.close(id) }) else { return true }
-            provider.entry.remove(provider)
+            board.lost(provider, on: loop)
             return false
         }
     }
@@ -112,14 +113,21 @@ extension HubSession {
 
     // MARK: Waiting
 
-    private func waitingCall(_ frame: Frame, _ purpose: WaitingCall.Purpose, _ resultKey: ActorKey?) -> WaitingCall {
+    private func waitingCall(
+        _ frame: Frame, _ purpose: WaitingCall.Purpose, _ wish: Wish, _ request: SessionTables.Request
+    ) -> WaitingCall {
         WaitingCall(
-            caller: self, id: frame.call, purpose: purpose, resultKey: resultKey, deadline: deadline(frame.remaining),
-            frames: [UInt8](frame.bytes))
+            caller: self, id: frame.call, purpose: purpose, wish: wish, mayWait: request.flags.contains(.mayWait),
+            resultKey: request.resultKey, deadline: deadline(frame.remaining), frames: [UInt8](frame.bytes))
     }
 
     func deadline(_ remaining: UInt32) -> UInt64 {
         remaining == .max ? .max : loop.now + UInt64(remaining) * 1_000_000
+    }
+
+    /// How many milliseconds a call that waited has left.
+    private func remaining(_ call: WaitingCall) -> UInt32 {
+        call.deadline == .max ? .max : UInt32(clamping: (call.deadline - min(call.deadline, loop.now)) / 1_000_000)
     }
 
     /// Sees to it that a call does not wait longer than its caller.
@@ -127,7 +135,7 @@ extension HubSession {
         guard remaining != .max else { return }
         let timer = loop.schedule(after: Int64(remaining) * 1_000_000) { [weak self] in
             guard let self, stopWaiting(id, at: entry) else { return }
-            let error = TelekinesisError(.deadlineExceeded, "nobody served “\(entry.name)” within the deadline", ran: .no)
+            let error = entry.lateness()
             if tables.withLock({ $0.close(id) }) { refuse(id, error, on: link) }
         }
         let waits = entry.state.withLock { $0.withWaiting { $0.set(timer, for: id, of: self) } }
@@ -139,58 +147,87 @@ extension HubSession {
     /// - Returns: `false` when it has left already.
     @discardableResult
     func stopWaiting(_ id: CallID, at entry: NameEntry) -> Bool {
-        guard let call = entry.state.withLock({ $0.withWaiting { $0.remove(id, of: self) } }) else { return false }
+        guard let (call, isWaitedFor) = entry.state.withLock({ $0.stopWaiting(id, of: self) }) else { return false }
         call.timer?.cancel()
         if let key = call.resultKey { tables.withLock { $0.forgetCreation(of: key, by: id) } }
+        if isWaitedFor { board.releaseWaitingSoon(at: entry, on: loop) }
         board.sweep(entry)
         return true
     }
 
     /// A call that waited may leave: the caller's session sends it, then whatever of it came meanwhile.
-    func leave(_ call: WaitingCall, to picked: Provider) {
+    ///
+    /// - Parameter picked: where it has a place; `nil` when it needs none.
+    func leave(_ call: WaitingCall, to picked: Provider?, from entry: NameEntry) {
         call.timer?.cancel()
-        let entry = picked.entry
         let node = self.node
-        guard let link = tables.withLock({ $0.link }) else { return skip(entry) }
-        if case .resolve = call.purpose {
+        guard let link = tables.withLock({ $0.link }) else {
+            skip(entry)
+            giveUp(call, picked)
+            return
+        }
+        switch call.purpose {
+        case .resolve:
             skip(entry)
             return finishResolve(call, entry, on: link)
+        case .reserve(let handle, let lease):
+            skip(entry)
+            return finishReserve(call, picked, handle: handle, lease: lease, on: link)
+        case .route, .created: break
         }
         guard let (provider, isAcquainted) = tables.withLock({ $0.leave(call, to: picked) }) else {
             skip(entry)
+            giveUp(call, picked)
             let error = TelekinesisError(.noSuchObject, "the object was not created", ran: .no)
             if tables.withLock({ $0.close(call.id) }) { refuse(call.id, error, on: link) }
             return
         }
         var patch = Self.patch(call.purpose, provider, from: node)
-        if call.deadline != .max { patch.remaining = UInt32(clamping: (call.deadline - min(call.deadline, loop.now)) / 1_000_000) }
+        patch.remaining = remaining(call)
         var isFirst = true
         // Data that arrives while this goes on joins what waits, and so cannot overtake the call.
-        while let frames = takeFrames(of: call, entry, provider) {
+        while let frames = takeFrames(of: call, entry) {
+            var wasSent = true
             frames.withUnsafeBytes { bytes in
                 var rest = bytes
-                while let frame = try? Frame(checking: rest) {
+                while wasSent, let frame = try? Frame(checking: rest) {
                     if isFirst {
                         isFirst = false
-                        if !send(frame.bytes, call.id, patch, to: provider, isAcquainted: isAcquainted, from: node, on: link) {
-                            refuse(call.id, entry.absence(), on: link)
-                        }
+                        wasSent = send(frame.bytes, call.id, patch, to: provider, isAcquainted: isAcquainted, from: node, on: link)
                     } else {
                         sendData(frame, of: call.id, to: provider, from: node, on: link)
                     }
                     rest = UnsafeRawBufferPointer(rebasing: rest[frame.bytes.count...])
                 }
             }
+            if !wasSent { return waitAgain(call, frames, entry, on: link) }
         }
     }
 
+    /// A call does not take the place that was found for it.
+    private func giveUp(_ call: WaitingCall, _ picked: Provider?) {
+        guard let picked else { return }
+        if case .reserve = call.purpose { board.unbind(Route(entry: picked.entry, wish: .reserved(picked))) } else { picked.finished() }
+    }
+
+    /// The provider that a call was leaving for turned out to be gone.
+    private func waitAgain(_ call: WaitingCall, _ frames: [UInt8], _ entry: NameEntry, on link: any FrameLink) {
+        guard case .route = call.purpose else {
+            skip(entry)
+            return refuse(call.id, Self.nodeIsGone, on: link)
+        }
+        let waits = tables.withLock { tables in
+            tables.waitAgain(call, at: entry) { entry.state.withLock { $0.withWaiting { $0.putBack(frames) } } }
+        }
+        guard waits else { return skip(entry) }
+        startTimer(call.id, at: entry, remaining: remaining(call), on: link)
+    }
+
     /// What a leaving call has yet to take along; with the last of it the call becomes an ordinary open one.
-    private func takeFrames(of call: WaitingCall, _ entry: NameEntry, _ provider: Provider) -> [UInt8]? {
+    private func takeFrames(of call: WaitingCall, _ entry: NameEntry) -> [UInt8]? {
         tables.withLock { tables in
             let frames = entry.state.withLock { $0.withWaiting { $0.takeFrames() } }
-            if frames == nil {
-                _ = tables.open.update(call.id) { if case .leaving(_, _, let deadline) = $0 { $0 = .at(provider, deadline: deadline) } }
-            }
+            if frames == nil { _ = tables.open.update(call.id) { $0.hasLeft() } }
             return frames
         }
     }
@@ -203,8 +240,35 @@ extension HubSession {
 
 extension Switchboard {
     /// Somebody serves a name now: what waited for that goes, in order.
+    ///
+    /// Also when somebody has room again, or serves it no longer.
     func releaseWaiting(at entry: NameEntry) {
-        while let (call, provider) = entry.state.withLock({ $0.release() }) { call.caller.leave(call, to: provider) }
+        while let departure = entry.state.withLock({ $0.next() }) {
+            switch departure {
+            case .goes(let call, let provider): call.caller.leave(call, to: provider, from: entry)
+            case .fails(let call, let reason): call.caller.sendAway(call, entry.error(reason))
+            }
+        }
         sweep(entry)
+    }
+
+    /// The same at the end of the loop's turn, for whoever holds a lock.
+    func releaseWaitingSoon(at entry: NameEntry, on loop: EventLoop) {
+        guard !entry.isAttended.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        loop.execute {
+            entry.isAttended.store(false, ordering: .sequentiallyConsistent)
+            self.releaseWaiting(at: entry)
+        }
+    }
+
+    /// A provider turned out to be gone.
+    func lost(_ provider: Provider, on loop: EventLoop) {
+        provider.entry.remove(provider)
+        releaseWaitingSoon(at: provider.entry, on: loop)
+    }
+
+    /// A reservation is over.
+    func endReservation(_ seat: Provider) {
+        if seat.entry.state.withLock({ $0.endReservation(seat) }) { releaseWaitingSoon(at: seat.entry, on: seat.session.loop) }
     }
 }

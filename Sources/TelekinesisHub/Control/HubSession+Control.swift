@@ -4,7 +4,7 @@ internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
 
-/// The hub's own methods: publish, withdraw, resolve, unbind, list, renewTicket; `HubSession+Watch` has watch.
+/// The hub's own methods: publish, withdraw, resolve, unbind, list, renewTicket; `HubSession+Watch` has watch, `HubSession+Reservations` reserve.
 extension HubSession {
     func controlCall(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
         let now = loop.now
@@ -22,6 +22,7 @@ extension HubSession {
             case HubService.withdraw: answer(frame.call, try withdraw(request.argument()), on: link)
             case HubService.unbind: answer(frame.call, try unbind(request.argument()), on: link)
             case HubService.resolve: try resolve(request.argument(), frame, on: link)
+            case HubService.reserve: try reserve(request.argument(), frame, on: link)
             case HubService.list: answer(frame.call, board.list(try request.argument()), on: link)
             case HubService.watch: if let now = try watch(request.argument(), frame, on: link) { answer(frame.call, now, on: link) }
             case HubService.renewTicket: answer(frame.call, renewTicket(of: node), on: link)
@@ -29,8 +30,10 @@ extension HubSession {
             default:
                 throw TelekinesisError(
                     .noSuchMethod,
-                    "the hub has no such method: it has publish, withdraw, resolve, unbind, list, watch, renewTicket, and those of its store",
-                    ran: .no)
+                    """
+                    the hub has no such method: it has publish, withdraw, resolve, unbind, reserve, list, watch, renewTicket, and those of \
+                    its store
+                    """, ran: .no)
             }
         } catch {
             refuse(frame.call, error, on: link)
@@ -60,6 +63,9 @@ extension HubSession {
         guard request.key.count == 2 else { throw TelekinesisError(.badArguments, "a key has two halves", ran: .no) }
         let key = ActorKey(low: request.key[0], high: request.key[1])
         guard key != .control else { throw TelekinesisError(.badArguments, "the key 0 is the hub's", ran: .no) }
+        guard request.concurrency ?? 1 >= 1 else {
+            throw TelekinesisError(.badArguments, "a provider takes at least 1 call at once, not \(request.concurrency ?? 0)", ran: .no)
+        }
         let limit = board.limits.namesPerSession
         let principal = try tables.withLock { (tables) throws(TelekinesisError) -> Principal in
             guard let principal = tables.principal else { throw TelekinesisError(.disconnected, "the session has ended", ran: .no) }
@@ -69,7 +75,7 @@ extension HubSession {
             return principal
         }
         let (provider, outcome) = board.publish(name, request, by: principal, now: loop.now) { entry in
-            Provider(session: self, node: node, link: link, key: key, entry: entry)
+            Provider(session: self, node: node, link: link, key: key, entry: entry, concurrency: request.concurrency ?? .max)
         }
         switch outcome {
         case .refused(let error): throw error
@@ -111,12 +117,13 @@ extension HubSession {
     /// Binds the handle in any case, so that calls that follow find the name; whether somebody serves it is for the answer, and for each call.
     private func resolve(_ request: ResolveRequest, _ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {
         let name = try ServiceName(request.name)
+        let wish = request.sticky.map { Wish.sticky($0) } ?? .any
         let entry = board.bind(name)
         do throws(TelekinesisError) {
             let isNew = try tables.withLock { (tables) throws(TelekinesisError) -> Bool in
                 guard !tables.hasEnded else { throw TelekinesisError(.disconnected, "the session has ended", ran: .no) }
                 // A node may ask about a name again under the handle that it has for it.
-                if let bound = tables.routes[UInt64(request.route)], bound === entry { return false }
+                if let bound = tables.routes[UInt64(request.route)], bound.entry === entry, bound.wish == wish { return false }
                 guard request.route != 0, tables.routes[UInt64(request.route)] == nil else {
                     throw TelekinesisError(.badArguments, "route \(request.route) is in use: choose another handle", ran: .no)
                 }
@@ -124,7 +131,7 @@ extension HubSession {
                     throw TelekinesisError(
                         .overloaded, "this node has resolved \(board.limits.routesPerSession) names: unbind some", ran: .no)
                 }
-                tables.routes.insert(entry, for: UInt64(request.route))
+                tables.routes.insert(Route(entry: entry, wish: wish), for: UInt64(request.route))
                 return true
             }
             if !isNew { board.unbind(entry) }
@@ -168,10 +175,12 @@ extension HubSession {
     }
 
     private func unbind(_ handle: UInt32) throws(TelekinesisError) -> Nothing {
-        guard let entry = tables.withLock({ $0.routes.remove(UInt64(handle)) }) else {
+        let (route, reservation) = tables.withLock { ($0.routes.remove(UInt64(handle)), $0.reservations.removeValue(forKey: handle)) }
+        reservation?.stopTimer()
+        guard let route else {
             throw TelekinesisError(.badArguments, "route \(handle) is not bound", ran: .no)
         }
-        board.unbind(entry)
+        board.unbind(route)
         return Nothing()
     }
 }
@@ -188,9 +197,9 @@ extension Switchboard {
             after = last.text
             for entry in entries {
                 // One whose last provider is just leaving is no name to list.
-                let (service, count) = entry.state.withLock { ($0.service, $0.providers.count) }
+                let (service, count, load) = entry.state.withLock { ($0.service, $0.providers.count, $0.load) }
                 guard let service, count > 0 else { continue }
-                page.append(ListedName(name: entry.text, kind: service.kind, sharing: service.sharing, providers: count))
+                page.append(ListedName(name: entry.text, kind: service.kind, sharing: service.sharing, providers: count, load: load))
             }
         }
         return page

@@ -18,6 +18,10 @@ public struct HubLimits: Sendable {
     public var createdPerSession = 100_000
     /// Names, prefixes and nodes that one session may watch.
     public var watchesPerSession = 10_000
+    /// Places at providers that one session may hold.
+    public var reservationsPerSession = 100
+    /// The longest time that a place is held without another word from its holder, in milliseconds.
+    public var longestLease: UInt32 = 60_000
     /// Calls that may wait for a provider of one name.
     public var waitingCallsPerName = 1_000
     /// Bytes of such calls.

@@ -14,17 +14,47 @@ final class NameEntry: Sendable {
 
     var text: String { name.description }
 
-    /// One that serves the name, and is least busy.
-    func pick() -> Provider? { state.withLock { $0.pick() } }
+    /// Somebody will soon see to those who wait.
+    let isAttended = Atomic<Bool>(false)
 
-    /// A provider is no more.
-    func remove(_ provider: Provider) { state.withLock { $0.remove(provider) } }
+    /// A provider, or the one at which a place is held, is no more.
+    func remove(_ provider: Provider) { state.withLock { $0.remove(provider.whole ?? provider) } }
 
     /// What callers are told when nobody serves the name.
     func absence() -> TelekinesisError {
         state.withLock { $0.wasServed }
             ? TelekinesisError(.noProvider, "nobody serves “\(name)” now", ran: .no)
             : TelekinesisError(.noSuchName, "nothing is published as “\(name)”: see `tk ls`", ran: .no)
+    }
+
+    /// What those are told who have waited until their deadline.
+    func lateness() -> TelekinesisError {
+        let count = state.withLock { $0.providers.count }
+        let what =
+            switch count {
+            case 0: "nobody served “\(name)”"
+            case 1: "the provider of “\(name)” was busy or reserved"
+            default: "the \(count) providers of “\(name)” were busy or reserved"
+            }
+        return TelekinesisError(.deadlineExceeded, "\(what) until the deadline", ran: .no)
+    }
+
+    /// Whether somebody serves it.
+    var isServed: Bool { state.withLock { !$0.providers.isEmpty } }
+
+    /// What those are told who do not wait for a place.
+    func allBusy() -> TelekinesisError {
+        TelekinesisError(.overloaded, "all providers of “\(name)” are busy or reserved: wait for one, or try again later", ran: .no)
+    }
+
+    /// What those are told who wait in vain.
+    func error(_ reason: NameState.Hopelessness) -> TelekinesisError {
+        switch reason {
+        case .nobody: absence()
+        case .reservationEnded:
+            TelekinesisError(
+                .noProvider, "the reservation of “\(name)” has ended: its time was over, or its provider has gone; reserve again", ran: .no)
+        }
     }
 
     /// What a name turned out to be; `nil` while nobody serves it.

@@ -2,7 +2,7 @@ internal import Reactor
 internal import Synchronization
 internal import TelekinesisProtocol
 
-/// A call that waits at a name until somebody serves it.
+/// A call that waits at a name until somebody serves it, or has room for it.
 struct WaitingCall: Sendable {
     /// What the caller wants.
     enum Purpose: Sendable {
@@ -12,11 +12,17 @@ struct WaitingCall: Sendable {
         case route
         /// To call an object whose creation waits in front of it.
         case created(ActorKey)
+        /// To hold a place under this handle, for so many milliseconds.
+        case reserve(handle: UInt32, lease: UInt32)
     }
 
     let caller: HubSession
     let id: CallID
     let purpose: Purpose
+    /// Which provider will do.
+    var wish = Wish.any
+    /// Whether it waits as well while nobody serves the name.
+    var mayWait = true
     /// The key that the caller has chosen for the result.
     let resultKey: ActorKey?
     /// When the caller's patience ends, on the hub's clock.
@@ -24,35 +30,50 @@ struct WaitingCall: Sendable {
     /// The call, and data that followed it.
     var frames: [UInt8]
     var timer: Timer?
-    /// Where it is going: it takes further data with it until it has left.
-    var isLeaving = false
+
+    /// Whether it waits for nothing but room at any provider.
+    var isPlain: Bool { if case .route = purpose, case .any = wish { !mayWait } else { false } }
 }
 
-/// The calls that wait at one name, in order.
+/// The calls that wait at one name, in order. At most one of them is leaving: it takes with it what still comes of it, until it has left.
 struct WaitingCalls: Sendable {
-    private var calls: [WaitingCall] = []
+    /// Whoever left the middle leaves a hole.
+    private var slots: [WaitingCall?] = []
+    private var head = 0
+    /// How many stand in `slots`, and how many of them are not plain.
+    private var standing = 0
+    private var particular = 0
+    private var leaving: WaitingCall?
     private var bytes = 0
 
-    var isEmpty: Bool { calls.isEmpty }
-    var count: Int { calls.count }
+    var isEmpty: Bool { standing == 0 && leaving == nil }
+    var count: Int { standing + (leaving == nil ? 0 : 1) }
+    var isLeaving: Bool { leaving != nil }
 
     mutating func append(_ call: WaitingCall, limits: HubLimits) throws(TelekinesisError) {
-        guard calls.count < limits.waitingCallsPerName, fits(call.frames.count, of: call.caller, limits) else {
+        guard count < limits.waitingCallsPerName, fits(call.frames.count, of: call.caller, limits) else {
             throw TelekinesisError(
                 .overloaded,
                 "too much waits: at most \(limits.waitingCallsPerName) calls and \(limits.waitingBytesPerName) bytes for one name, "
                     + "and \(limits.waitingBytesPerSession) bytes of one node", ran: .no)
         }
         charge(call.caller, call.frames.count)
-        calls.append(call)
+        standing += 1
+        if !call.isPlain { particular += 1 }
+        slots.append(call)
     }
 
     /// More of a call that waits.
     ///
     /// - Returns: `false` when there is no room.
     mutating func extend(_ id: CallID, of caller: HubSession, by data: UnsafeRawBufferPointer, limits: HubLimits) -> Bool {
-        guard let index = index(id, of: caller), fits(data.count, of: caller, limits) else { return false }
-        calls[index].frames.append(contentsOf: data)
+        guard fits(data.count, of: caller, limits) else { return false }
+        if let call = leaving, call.id == id, call.caller === caller {
+            leaving?.frames.append(contentsOf: data)
+        } else {
+            guard let slot = slot(of: id, caller) else { return false }
+            slots[slot]?.frames.append(contentsOf: data)
+        }
         charge(caller, data.count)
         return true
     }
@@ -61,43 +82,85 @@ struct WaitingCalls: Sendable {
     ///
     /// - Returns: `false` when the call has left.
     mutating func set(_ timer: Timer, for id: CallID, of caller: HubSession) -> Bool {
-        guard let index = index(id, of: caller), !calls[index].isLeaving else { return false }
-        calls[index].timer = timer
+        guard let slot = slot(of: id, caller) else { return false }
+        slots[slot]?.timer = timer
         return true
     }
 
     /// Takes a call out, unless it is leaving.
-    mutating func remove(_ id: CallID, of caller: HubSession) -> WaitingCall? {
-        guard let index = index(id, of: caller), !calls[index].isLeaving else { return nil }
-        charge(caller, -calls[index].frames.count)
-        return calls.remove(at: index)
+    mutating func remove(_ id: CallID, of caller: HubSession) -> WaitingCall? { slot(of: id, caller).flatMap { remove(at: $0) } }
+
+    /// Takes a call out that ``first(where:)`` has found.
+    mutating func remove(at slot: Int) -> WaitingCall? {
+        guard let call = take(slot) else { return nil }
+        charge(call.caller, -call.frames.count)
+        return call
     }
 
     /// Takes all out.
     mutating func removeAll() -> [WaitingCall] {
-        let staying = calls.filter { !$0.isLeaving }
-        calls.removeAll { !$0.isLeaving }
+        let staying = slots.compactMap(\.self)
         for call in staying { charge(call.caller, -call.frames.count) }
+        (slots, head, standing, particular) = ([], 0, 0, 0)
         return staying
     }
 
-    /// The first call starts to leave. It stays first, so that those behind it do not pass.
-    mutating func leave() -> WaitingCall? {
-        guard let first = calls.first, !first.isLeaving else { return nil }
-        calls[0].isLeaving = true
-        return first
+    // MARK: Leaving
+
+    /// The first call of which `decide` says something. Where all that wait are plain, the first one speaks for the others.
+    func first<Verdict>(where decide: (WaitingCall) -> Verdict?) -> (slot: Int, verdict: Verdict)? {
+        guard leaving == nil, standing > 0 else { return nil }
+        for slot in head..<slots.count {
+            guard let call = slots[slot] else { continue }
+            if let verdict = decide(call) { return (slot, verdict) }
+            if particular == 0 { return nil }
+        }
+        return nil
+    }
+
+    /// A call that ``first(where:)`` has found starts to leave. Until it has left nobody else does.
+    mutating func leave(from slot: Int) -> WaitingCall? {
+        guard leaving == nil, let call = take(slot) else { return nil }
+        leaving = call
+        return call
     }
 
     /// What the call that leaves has yet to take with it; `nil` when it has taken everything, and is gone.
     mutating func takeFrames() -> [UInt8]? {
-        guard let first = calls.first, first.isLeaving else { return nil }
-        guard !first.frames.isEmpty else {
-            calls.removeFirst()
+        guard let call = leaving else { return nil }
+        guard !call.frames.isEmpty else {
+            leaving = nil
             return nil
         }
-        charge(first.caller, -first.frames.count)
-        calls[0].frames = []
-        return first.frames
+        charge(call.caller, -call.frames.count)
+        leaving?.frames = []
+        return call.frames
+    }
+
+    /// The call that leaves is first among those that wait again, with what it had taken.
+    mutating func putBack(_ frames: [UInt8]) {
+        guard var call = leaving.take() else { return }
+        charge(call.caller, frames.count)
+        call.frames = frames + call.frames
+        call.timer = nil
+        standing += 1
+        if !call.isPlain { particular += 1 }
+        if head > 0 { head -= 1 } else { slots.insert(nil, at: 0) }
+        slots[head] = call
+    }
+
+    private mutating func take(_ slot: Int) -> WaitingCall? {
+        guard let call = slots[slot].take() else { return nil }
+        standing -= 1
+        if !call.isPlain { particular -= 1 }
+        while head < slots.count, slots[head] == nil { head += 1 }
+        if head == slots.count {
+            (slots, head) = ([], 0)
+        } else if slots.count > 2 * standing + 32 {
+            slots = slots.filter { $0 != nil }
+            head = 0
+        }
+        return call
     }
 
     private func fits(_ count: Int, of caller: HubSession, _ limits: HubLimits) -> Bool {
@@ -110,7 +173,7 @@ struct WaitingCalls: Sendable {
         caller.waitingBytes.add(count, ordering: .relaxed)
     }
 
-    private func index(_ id: CallID, of caller: HubSession) -> Int? {
-        calls.firstIndex { $0.id == id && $0.caller === caller }
+    private func slot(of id: CallID, _ caller: HubSession) -> Int? {
+        slots.indices.dropFirst(head).first { slots[$0].map { $0.id == id && $0.caller === caller } ?? false }
     }
 }

@@ -18,6 +18,8 @@ extension Switchboard {
         return expectation
     }
 
+    private static let isDraining = TelekinesisError(.moved, "the hub is shutting down", ran: .no)
+
     /// Asks all nodes to finish and leave: first those that only call, then those that serve.
     ///
     /// Nodes of this process take a frame on the thread that sends it: each is asked on its session's loop, so that none can delay the end.
@@ -27,7 +29,7 @@ extension Switchboard {
         // What waits here is sent again by its caller, to whatever hub it finds next.
         for entry in directory.withLock({ $0.names }).values {
             for call in entry.state.withLock({ $0.withWaiting { $0.removeAll() } }) {
-                call.caller.loop.execute { call.caller.sendAway(call) }
+                call.caller.loop.execute { call.caller.sendAway(call, Self.isDraining) }
             }
             sweep(entry)
         }
@@ -47,11 +49,14 @@ extension Switchboard {
 
 extension HubSession {
     /// A call that waited is not to wait here any longer.
-    func sendAway(_ call: WaitingCall) {
+    func sendAway(_ call: WaitingCall, _ error: TelekinesisError) {
         call.timer?.cancel()
-        let (isMine, link) = tables.withLock { ($0.close(call.id), $0.link) }
+        let (isMine, link) = tables.withLock { tables in
+            if let key = call.resultKey { tables.forgetCreation(of: key, by: call.id) }
+            return (tables.close(call.id), tables.link)
+        }
         guard isMine, let link else { return }
-        refuse(call.id, TelekinesisError(.moved, "the hub is shutting down", ran: .no), on: link)
+        refuse(call.id, error, on: link)
     }
 
     /// Ends the session and its link.

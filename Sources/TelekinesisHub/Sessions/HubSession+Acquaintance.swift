@@ -75,11 +75,12 @@ extension HubSession {
                 tables.created = [:]
                 tables.published = [:]
                 tables.watches = [:]
+                tables.reservations = [:]
             }
             return Remains(
                 peers: tables.peers.removeAll().map(\.value), calls: tables.open.removeAll().map { ($0.key, $0.value) },
-                routes: tables.routes.removeAll().map(\.value), providers: tables.published.values.map(\.provider),
-                watches: tables.watches, sweepTimer: tables.sweepTimer.take())
+                routes: tables.routes.removeAll().map(\.value), reservations: Array(tables.reservations.values),
+                providers: tables.published.values.map(\.provider), watches: tables.watches, sweepTimer: tables.sweepTimer.take())
         }
         guard let remains else { return }
         remains.sweepTimer?.cancel()
@@ -96,12 +97,13 @@ extension HubSession {
         for (id, call) in remains.calls {
             switch call {
             case .waiting(let entry): stopWaiting(id, at: entry)
-            case .at(let provider, _), .leaving(_, let provider, _):
-                provider.outstanding.subtract(1, ordering: .relaxed)
+            case .at(let provider, _, _), .leaving(_, let provider, _, _):
+                call.finished()
                 provider.link.send(FrameWriter.frame(.cancel, peer: node, call: id))
             }
         }
-        for entry in remains.routes { board.unbind(entry) }
+        for reservation in remains.reservations { reservation.stopTimer() }
+        for route in remains.routes { board.unbind(route) }
         sayFarewell(to: remains.peers[...], node: node)
         board.sessionEnded(self)
     }
@@ -109,7 +111,8 @@ extension HubSession {
     private struct Remains {
         let peers: [SessionTables.Peer]
         let calls: [(CallID, SessionTables.OpenCall)]
-        let routes: [NameEntry]
+        let routes: [Route]
+        let reservations: [Reservation]
         let providers: [Provider]
         let watches: [CallID: Watch]
         let sweepTimer: Timer?

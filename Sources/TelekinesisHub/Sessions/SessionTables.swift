@@ -24,16 +24,32 @@ struct SessionTables: ~Copyable {
 
     /// A routed call that has no answer yet.
     enum OpenCall {
-        /// Until when its caller waits is a time of ``SessionTables/coarseTime``.
-        case at(Provider, deadline: UInt64)
+        /// Until when its caller waits is a time of ``SessionTables/coarseTime``. One on an object that the provider has made takes no place there, and
+        /// is no load of it.
+        case at(Provider, deadline: UInt64, takesPlace: Bool)
         case waiting(NameEntry)
         /// It waited, and is being sent.
-        case leaving(NameEntry, Provider, deadline: UInt64)
+        case leaving(NameEntry, Provider, deadline: UInt64, takesPlace: Bool)
 
         var provider: Provider? {
             switch self {
-            case .at(let provider, _), .leaving(_, let provider, _): provider
+            case .at(let provider, _, _), .leaving(_, let provider, _, _): provider
             case .waiting: nil
+            }
+        }
+
+        /// A call that waited has been sent.
+        mutating func hasLeft() {
+            if case .leaving(_, let provider, let deadline, let takesPlace) = self {
+                self = .at(provider, deadline: deadline, takesPlace: takesPlace)
+            }
+        }
+
+        /// The call has its answer, or is given up.
+        func finished() {
+            switch self {
+            case .at(let provider, _, takesPlace: true), .leaving(_, let provider, _, takesPlace: true): provider.finished()
+            case .at, .waiting, .leaving: break
             }
         }
     }
@@ -53,11 +69,13 @@ struct SessionTables: ~Copyable {
     var phase: Phase
     var peers = IntegerTable<Peer>()
     var open = IntegerTable<OpenCall>()
-    var routes = IntegerTable<NameEntry>()
+    var routes = IntegerTable<Route>()
     var created: [ActorKey: Creation] = [:]
     var published: [String: Publication] = [:]
     /// Calls of `watch` that wait.
     var watches: [CallID: HubSession.Watch] = [:]
+    /// Places that the session holds, by handle.
+    var reservations: [UInt32: Reservation] = [:]
     /// Rises each time the node comes back under the same id.
     var generation: UInt64 = 0
     /// When open calls were last looked through, in nanoseconds of the loop's clock: no call asks for the time.
@@ -105,47 +123,50 @@ struct SessionTables: ~Copyable {
     ///
     /// - Parameter wait: puts the call into the queue of the name.
     mutating func place(
-        _ call: Request, route: UInt32, limits: HubLimits, wait: (inout NameState) throws(TelekinesisError) -> Void
+        _ call: Request, route: UInt32, limits: HubLimits, wait: (inout NameState, Wish) throws(TelekinesisError) -> Void
     ) -> Placement {
         if let refusal = admit(call, limits: limits) { return .refuse(refusal) }
-        guard let entry = routes[UInt64(route)] else {
+        guard let route = routes[UInt64(route)] else {
             return .guess(TelekinesisError(.noSuchName, "route \(route) was never bound to a name", ran: .no))
         }
+        let entry = route.entry
         do throws(TelekinesisError) {
-            let provider = try entry.state.withLock { (state) throws(TelekinesisError) -> Provider? in
-                if state.mustWait, call.flags.contains(.mayWait) || !state.providers.isEmpty {
-                    try wait(&state)
-                    return nil
+            let placement = try entry.state.withLock { (state) throws(TelekinesisError) -> NameState.Placement in
+                let placement = state.place(route.wish)
+                switch placement {
+                case .at, .hopeless(.reservationEnded): return placement
+                case .hopeless(.nobody) where !call.flags.contains(.mayWait): return placement
+                case .busy, .hopeless:
+                    try wait(&state, route.wish)
+                    return .busy
                 }
-                guard let provider = state.pick() else { throw Self.nobody }
-                return provider
             }
-            guard let provider else {
+            switch placement {
+            case .at(let provider): return send(call, to: provider, takesPlace: true)
+            case .hopeless(let reason): return .refuse(entry.error(reason))
+            case .busy:
                 open.insert(.waiting(entry), for: call.id)
                 if let key = call.resultKey { created[key] = .waiting(entry, call.id) }
                 return .wait(entry)
             }
-            return send(call, to: provider)
         } catch {
-            return .refuse(error.code == .noProvider ? entry.absence() : error)
+            return .refuse(error)
         }
     }
 
-    private static let nobody = TelekinesisError(.noProvider, "", ran: .no)
-
     /// A call to an object whose creation went through a route arrived.
     mutating func place(
-        _ call: Request, created key: ActorKey, limits: HubLimits, wait: (inout NameState) throws(TelekinesisError) -> Void
+        _ call: Request, created key: ActorKey, limits: HubLimits, wait: (inout NameState, Wish) throws(TelekinesisError) -> Void
     ) -> Placement {
         if let refusal = admit(call, limits: limits) { return .refuse(refusal) }
         switch created[key] {
         case nil:
             let what = "nothing was created under this key, or its provider has gone"
             return .guess(TelekinesisError(.noSuchObject, what, ran: .no))
-        case .at(let provider): return send(call, to: provider)
+        case .at(let provider): return send(call, to: provider, takesPlace: false)
         case .waiting(let entry, _):
             do throws(TelekinesisError) {
-                try entry.state.withLock { (state) throws(TelekinesisError) in try wait(&state) }
+                try entry.state.withLock { (state) throws(TelekinesisError) in try wait(&state, .any) }
             } catch {
                 return .refuse(error)
             }
@@ -155,10 +176,9 @@ struct SessionTables: ~Copyable {
         }
     }
 
-    private mutating func send(_ call: Request, to provider: Provider) -> Placement {
+    private mutating func send(_ call: Request, to provider: Provider, takesPlace: Bool) -> Placement {
         let deadline = call.remaining == .max ? .max : coarseTime + UInt64(call.remaining) * 1_000_000
-        open.insert(.at(provider, deadline: deadline), for: call.id)
-        provider.outstanding.add(1, ordering: .relaxed)
+        open.insert(.at(provider, deadline: deadline, takesPlace: takesPlace), for: call.id)
         if let key = call.resultKey { created[key] = .at(provider) }
         // `update` looks at the entry in place: the subscript would retain what is in it.
         return .send(provider, isAcquainted: peers.update(provider.node.rawValue) { $0.isAnnounced } ?? false)
@@ -181,10 +201,11 @@ struct SessionTables: ~Copyable {
 
     /// A call that waited starts to leave.
     ///
+    /// - Parameter picked: where it has a place; `nil` for one to an object that it names.
     /// - Returns: where it goes; `nil` when it is of no use any more.
-    mutating func leave(_ waiting: WaitingCall, to provider: Provider) -> (Provider, isAcquainted: Bool)? {
+    mutating func leave(_ waiting: WaitingCall, to picked: Provider?) -> (Provider, isAcquainted: Bool)? {
         guard !hasEnded, case .waiting(let entry) = open[waiting.id] else { return nil }
-        var provider = provider
+        var provider = picked
         if case .created(let key) = waiting.purpose {
             guard case .at(let creator) = created[key] else {
                 if let result = waiting.resultKey { forgetCreation(of: result, by: waiting.id) }
@@ -192,8 +213,8 @@ struct SessionTables: ~Copyable {
             }
             provider = creator
         }
-        open.insert(.leaving(entry, provider, deadline: waiting.deadline), for: waiting.id)
-        provider.outstanding.add(1, ordering: .relaxed)
+        guard let provider else { return nil }
+        open.insert(.leaving(entry, provider, deadline: waiting.deadline, takesPlace: picked != nil), for: waiting.id)
         if let key = waiting.resultKey { created[key] = .at(provider) }
         return (provider, peers[provider.node.rawValue]?.isAnnounced ?? false)
     }
@@ -204,7 +225,19 @@ struct SessionTables: ~Copyable {
     @discardableResult
     mutating func close(_ id: CallID) -> Bool {
         guard let call = open.remove(id) else { return false }
-        call.provider?.outstanding.subtract(1, ordering: .relaxed)
+        call.finished()
+        return true
+    }
+
+    /// A call that was leaving waits again: its provider has just gone.
+    ///
+    /// - Parameter putBack: puts it back into the queue.
+    /// - Returns: `false` when it is of no use any more.
+    mutating func waitAgain(_ call: WaitingCall, at entry: NameEntry, putBack: () -> Void) -> Bool {
+        guard !hasEnded, open[call.id] == nil else { return false }
+        putBack()
+        open.insert(.waiting(entry), for: call.id)
+        if let key = call.resultKey { created[key] = .waiting(entry, call.id) }
         return true
     }
 
@@ -273,7 +306,7 @@ struct SessionTables: ~Copyable {
         coarseTime = now
         var expired: [(id: CallID, provider: Provider)] = []
         open.forEach { id, call in
-            if case .at(let provider, let deadline) = call, deadline != .max, now > deadline, now - deadline >= grace {
+            if case .at(let provider, let deadline, _) = call, deadline != .max, now > deadline, now - deadline >= grace {
                 expired.append((id, provider))
             }
         }

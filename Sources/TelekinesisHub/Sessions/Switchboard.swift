@@ -101,7 +101,13 @@ final class Switchboard: Sendable {
         }
     }
 
-    /// A route is no more.
+    /// A route is no more, and with it the reservation that it leads to.
+    func unbind(_ route: Route) {
+        if case .reserved(let seat) = route.wish { endReservation(seat) }
+        unbind(route.entry)
+    }
+
+    /// A name has one route less.
     func unbind(_ entry: NameEntry) {
         directory.withLock { directory in
             entry.state.withLock { $0.unbind() }
@@ -126,13 +132,14 @@ final class Switchboard: Sendable {
         }
     }
 
-    /// A provider is no more.
+    /// A provider is no more: what waits goes to the others, or has nobody left to wait for.
     func withdraw(_ provider: Provider, _ end: ServiceEnd = .gone) {
         defer { tellWatchers() }
         directory.withLock { directory in
             provider.entry.remove(provider)
             directory.providersChanged(provider.entry, end)
         }
+        releaseWaiting(at: provider.entry)
     }
 
     /// Something that waited at a name is no more.

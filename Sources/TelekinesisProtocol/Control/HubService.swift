@@ -12,6 +12,9 @@ public enum HubService {
     public static let unbind = Selector(wireName: "unbind(_:)")
     /// `renewTicket`: gives a ticket in place of the one that the node has. Takes `nil`, answers ``TicketAnswer``.
     public static let renewTicket = Selector(wireName: "renewTicket(_:)")
+    /// `reserve`: holds a place at one provider of a name, and binds a route handle to it that the caller has chosen; again under the same handle, goes
+    /// on holding it. Takes ``ReserveRequest``, answers ``ReserveAnswer``. `unbind` gives the place back.
+    public static let reserve = Selector(wireName: "reserve(_:)")
 }
 
 /// The methods that every published object has beside its own: they are answered by its node.
@@ -48,6 +51,14 @@ public enum Sharing: String, Codable, Sendable {
     case replace
 }
 
+/// How calls are spread over several providers of one name.
+public enum Balancing: String, Codable, Sendable {
+    /// To the provider with the fewest calls under way; in turn among equals.
+    case leastOutstanding
+    /// To each provider in its turn, whatever it has to do.
+    case roundRobin
+}
+
 /// Asks the hub to publish an object of the caller.
 public struct PublishRequest: Codable, Sendable {
     /// The name.
@@ -60,13 +71,21 @@ public struct PublishRequest: Codable, Sendable {
     public var sharing: Sharing
     /// Encodings that its provider reads; `nil` means all. Reserved: the hub does not look at it yet.
     public var encodings: [Encoding]?
+    /// How many calls by this name the provider takes at once, at least 1; `nil` for any number. More of them wait at the hub.
+    public var concurrency: Int?
+    /// How calls are spread over the providers of the name; `nil` means ``Balancing/leastOutstanding``. What the latest of them says holds.
+    public var balancing: Balancing?
 
     /// A request.
-    public init(name: ServiceName, key: ActorKey, kind: ServiceKind, sharing: Sharing) {
+    public init(
+        name: ServiceName, key: ActorKey, kind: ServiceKind, sharing: Sharing, concurrency: Int? = nil, balancing: Balancing? = nil
+    ) {
         self.name = name.description
         self.key = [key.low, key.high]
         self.kind = kind
         self.sharing = sharing
+        self.concurrency = concurrency
+        self.balancing = balancing
     }
 }
 
@@ -87,12 +106,56 @@ public struct ResolveRequest: Codable, Sendable {
     public var route: UInt32
     /// Whether to wait, within the call's deadline, until somebody serves the name.
     public var wait: Bool
+    /// FNV-1a-64 of some text: calls under this handle all go to one provider of the name, as long as it is there, and to the same one for the same
+    /// number.
+    public var sticky: UInt64?
 
     /// A request.
-    public init(name: ServiceName, route: UInt32, wait: Bool) {
+    public init(name: ServiceName, route: UInt32, wait: Bool, sticky: UInt64? = nil) {
         self.name = name.description
         self.route = route
         self.wait = wait
+        self.sticky = sticky
+    }
+}
+
+/// Asks the hub to hold a place at a provider.
+public struct ReserveRequest: Codable, Sendable {
+    /// The name.
+    public var name: String
+    /// The handle that the caller will use in calls: not 0, and not in use; to go on holding a place, that of the place.
+    public var route: UInt32
+    /// Whether to wait, within the call's deadline, until a place is free.
+    public var wait: Bool
+    /// For how many milliseconds to hold the place when the caller says nothing more. The hub may choose fewer.
+    public var lease: UInt32
+    /// Goes on holding what is held under the handle, or fails.
+    public var renews: Bool?
+
+    /// A request.
+    public init(name: ServiceName, route: UInt32, wait: Bool, lease: UInt32, renews: Bool? = nil) {
+        self.name = name.description
+        self.route = route
+        self.wait = wait
+        self.lease = lease
+        self.renews = renews
+    }
+}
+
+/// What is held.
+public struct ReserveAnswer: Codable, Sendable {
+    /// What the name stands for.
+    public var kind: ServiceKind
+    /// The node of the provider.
+    public var provider: UInt64
+    /// For how many milliseconds the place is held from now on.
+    public var lease: UInt32
+
+    /// An answer.
+    public init(kind: ServiceKind, provider: NodeID, lease: UInt32) {
+        self.kind = kind
+        self.provider = provider.rawValue
+        self.lease = lease
     }
 }
 
@@ -151,12 +214,38 @@ public struct ListedName: Codable, Sendable {
     public var sharing: Sharing
     /// How many serve it now.
     public var providers: Int
+    /// What they have to do; `nil` from a hub that does not say.
+    public var load: ServiceLoad?
 
     /// An entry.
-    public init(name: String, kind: ServiceKind, sharing: Sharing, providers: Int) {
+    public init(name: String, kind: ServiceKind, sharing: Sharing, providers: Int, load: ServiceLoad? = nil) {
         self.name = name
         self.kind = kind
         self.sharing = sharing
         self.providers = providers
+        self.load = load
+    }
+}
+
+/// What the providers of a name have to do at one moment. Calls on references are not known to the hub, and not among them.
+public struct ServiceLoad: Codable, Sendable, Equatable {
+    /// Calls by name that are at the providers.
+    public var calls: Int
+    /// How many all of them take at once; `nil` when one of them takes any number.
+    public var places: Int?
+    /// Calls that wait at the hub.
+    public var waiting: Int
+    /// Reservations.
+    public var reservations: Int
+    /// How calls are spread over the providers.
+    public var balancing: Balancing
+
+    /// A load.
+    public init(calls: Int, places: Int?, waiting: Int, reservations: Int, balancing: Balancing) {
+        self.calls = calls
+        self.places = places
+        self.waiting = waiting
+        self.reservations = reservations
+        self.balancing = balancing
     }
 }

@@ -4,7 +4,7 @@ internal import Telekinesis
 enum ListCommand: Command {
     static let syntax = CommandSyntax(
         name: "ls", summary: "List what is published.",
-        details: "One line for each name: the name, its kind, how it is shared, and how many providers serve it now.",
+        details: "One line for each name: the name, its kind, how it is shared, how many providers serve it now, and what they have to do.",
         operands: [.init(name: "PREFIX", help: "Only names that start with this.", isRequired: false)],
         options: HubConnection.options + [JSONOutput.option], examples: ["tk ls demo/"])
 
@@ -12,11 +12,9 @@ enum ListCommand: Command {
         try await HubConnection.with(arguments) { node in
             let names = try await node.list(arguments.operand(0) ?? "")
             if arguments.has(JSONOutput.option.name) { return try JSONOutput.line(names) }
-            let rows = names.map { entry in
-                [
-                    entry.name, entry.kind.rawValue, entry.sharing.rawValue,
-                    "\(entry.providers) provider\(entry.providers == 1 ? "" : "s")",
-                ]
+            let rows = names.map { entry -> [String] in
+                let load = entry.load?.text ?? ""
+                return [entry.name, entry.kind.rawValue, entry.sharing.rawValue, entry.providersText] + (load.isEmpty ? [] : [load])
             }
             try Terminal.write(TextTable.lines(rows.map { $0.map(\.escapedForTerminal) }))
         }

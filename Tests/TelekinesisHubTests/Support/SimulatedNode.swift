@@ -195,9 +195,11 @@ final class SimulatedNode: FrameReceiver {
 
     @discardableResult
     func publish(
-        _ name: String, _ sharing: Sharing = .shared, kind: ServiceKind = .object, key: ActorKey = .random()
+        _ name: String, _ sharing: Sharing = .shared, kind: ServiceKind = .object, key: ActorKey = .random(), concurrency: Int? = nil,
+        balancing: Balancing? = nil
     ) throws -> ActorKey {
-        let request = PublishRequest(name: try ServiceName(name), key: key, kind: kind, sharing: sharing)
+        let request = PublishRequest(
+            name: try ServiceName(name), key: key, kind: kind, sharing: sharing, concurrency: concurrency, balancing: balancing)
         if let error = try refusal(HubService.publish, request) { throw error }
         return key
     }
@@ -207,8 +209,13 @@ final class SimulatedNode: FrameReceiver {
     }
 
     @discardableResult
-    func resolve(_ name: String, route: UInt32, wait: Bool = false) throws -> ResolveAnswer {
-        try ask(HubService.resolve, ResolveRequest(name: ServiceName(name), route: route, wait: wait))
+    func resolve(_ name: String, route: UInt32, wait: Bool = false, sticky: UInt64? = nil) throws -> ResolveAnswer {
+        try ask(HubService.resolve, ResolveRequest(name: ServiceName(name), route: route, wait: wait, sticky: sticky))
+    }
+
+    @discardableResult
+    func reserve(_ name: String, route: UInt32, wait: Bool = false, lease: UInt32 = 10_000) throws -> ReserveAnswer {
+        try ask(HubService.reserve, ReserveRequest(name: ServiceName(name), route: route, wait: wait, lease: lease))
     }
 
     /// Answers a call that arrived.
