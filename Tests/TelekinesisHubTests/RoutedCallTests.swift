@@ -273,6 +273,7 @@ import Testing
         caller.send(FrameWriter.frame(.cancel, call: first))
         #expect(caller.answer(to: first)?.error?.code == .cancelled)
         try provider.publish("a")
+        await hub.settle()
         #expect(caller.answer(to: second)?.error?.code == .noSuchObject)
         #expect(provider.take(.call).isEmpty && hub.statistics.created == 0 && hub.statistics.openCalls == 0)
     }

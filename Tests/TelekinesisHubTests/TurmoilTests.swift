@@ -36,6 +36,7 @@ import Testing
                 }
             }
         }
+        await hub.settle()
         #expect(hub.statistics.emptied == HubStatistics())
     }
 }

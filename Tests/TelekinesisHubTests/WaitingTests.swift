@@ -121,6 +121,7 @@ import Testing
         let calls = [made, unmade].map { caller.call(.key($0)) }
         caller.send(FrameWriter.frame(.cancel, call: creations[1]))
         let classKey = try provider.publish("Class", .shared, kind: .class)
+        await hub.settle()
         let heard = provider.take(.call)
         #expect(heard.map(\.call) == [creations[0], calls[0]] && heard.map(\.key) == [classKey, made])
         let error = caller.answer(to: calls[1])?.error

@@ -231,7 +231,14 @@ final class SimulatedNode: FrameReceiver {
     }
 }
 
-/// A hub without a listener.
+extension Hub {
+    /// Waits until its loops have done what they were asked to do so far, and what came of that.
+    func settle() async {
+        for _ in 0..<3 { await withCheckedContinuation { done in eventLoops.next().execute { done.resume() } } }
+    }
+}
+
+/// A hub without a listener, with one loop.
 func startHub(
     _ group: EventLoopGroup? = nil, _ change: (inout HubConfiguration) -> Void = { _ in }
 ) async throws -> Hub {
