@@ -2,8 +2,6 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
-#include <time.h>
 
 // The constants below are enums or casts in the C headers, which Swift does not import with a usable type.
 static inline uint32_t tk_epoll_in(void) { return EPOLLIN; }
@@ -14,13 +12,10 @@ static inline uint32_t tk_epoll_edge(void) { return EPOLLET; }
 
 static inline int tk_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 static inline int tk_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
-static inline int tk_timerfd(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC); }
+int tk_timerfd(void);
 
 /// Has a timerfd become readable at a moment of CLOCK_MONOTONIC, in nanoseconds.
-static inline int tk_timerfd_set(int timer, uint64_t moment) {
-    struct itimerspec time = {.it_value = {.tv_sec = moment / 1000000000, .tv_nsec = moment % 1000000000}};
-    return timerfd_settime(timer, TFD_TIMER_ABSTIME, &time, NULL);
-}
+int tk_timerfd_set(int timer, uint64_t moment);
 
 /// epoll_ctl with the event given by value; `operation` is EPOLL_CTL_ADD, _MOD or _DEL.
 static inline int tk_epoll_control(int poller, int operation, int descriptor, uint32_t events, uint64_t token) {

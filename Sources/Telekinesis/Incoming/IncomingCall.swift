@@ -15,6 +15,8 @@ final class IncomingCall: Sendable {
         /// Call, and register the object that is returned under this key.
         case produce(ActorKey)
 
+        var isCreation: Bool { if case .create = self { true } else { false } }
+
         /// The key that the caller has chosen for what comes of it.
         var key: ActorKey? {
             switch self {
@@ -100,7 +102,7 @@ final class IncomingCall: Sendable {
         } else {
             var scope = CallScope(deadline: deadline, isUnlimited: deadline == nil, incoming: self)
             if let trace = metadata?.trace.flatMap({ TraceContext(traceparent: $0) }) { scope.baggage = Boxed(Baggage(trace: trace)) }
-            if case .stream(let source) = callee?.kind, head.selector == ObjectService.open.rawValue {
+            if head.selector == ObjectService.open.rawValue, case .stream(let source) = callee?.kind {
                 await stream(source, in: scope)
                 return control.withLock { control in
                     control.worker = nil
@@ -147,10 +149,13 @@ final class IncomingCall: Sendable {
     ) async throws -> (MessagePackWriter, OutgoingReferences?) {
         var writer = start
         var references: OutgoingReferences?
-        switch (action, callee?.kind) {
-        case (.call, .object(let object, let table)), (.produce, .object(let object, let table)):
+        // By itself, since the pair below is a copy of both.
+        if case .object(let object, let table) = callee?.kind, !action.isCreation {
             references = try await Self.execute(
                 on: object, table, head: head, body: body, received, on: owner.node, scratch, into: &writer)
+            return (writer, references)
+        }
+        switch (action, callee?.kind) {
         case (.call, .function(let function)), (.produce, .function(let function)):
             let result = try await fetching { fetched in
                 var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body, received, on: owner.node)
