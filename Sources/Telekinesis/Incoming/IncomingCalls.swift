@@ -370,9 +370,12 @@ final class IncomingCalls: Sendable {
         _ references: OutgoingReferences, to holder: NodeID, with frame: ArraySlice<UInt8>, on link: any FrameLink
     ) throws(TelekinesisError) -> SendOutcome {
         let (shares, count) = try references.give(to: holder, in: registry)
-        return (shares + frame).withUnsafeBytes {
+        let outcome = (shares + frame).withUnsafeBytes {
             link.send($0, count: count + 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
         }
+        // The end of the link has freed what was held by then, but not what is given after it.
+        if outcome != .queued { references.takeBack(from: holder, in: registry) }
+        return outcome
     }
 
     private static let resultsWait = TelekinesisError(

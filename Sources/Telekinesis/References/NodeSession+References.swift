@@ -27,7 +27,7 @@ extension NodeSession {
         }
         let (shares, count) = try references.give(to: call.peer, in: incoming.registry)
         let outcome = send(shares + frame, count: count + 1, on: link)
-        if outcome == .full { references.takeBack(from: call.peer, in: incoming.registry) }
+        if outcome != .queued { references.takeBack(from: call.peer, in: incoming.registry) }
         return outcome
     }
 

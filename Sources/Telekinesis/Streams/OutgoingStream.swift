@@ -237,7 +237,7 @@ final class OutgoingStream: Flushable {
         let outcome = link.sendData(
             part.body, flags: part.flags.union(.towardsCaller), peer: id.source, call: id.call, channel: Channel.stream,
             limit: QueueLimit.data)
-        if outcome == .full { references?.takeBack(from: id.source, in: home.registry) }
+        if outcome != .queued { references?.takeBack(from: id.source, in: home.registry) }
         return outcome
     }
 
