@@ -333,7 +333,17 @@ import Testing
         let stage = try await Stage { $0.maximumHeldObjects = 3 }
         do {
             let root = stage.root
-            let error = try await failure { try await withPipelining { try await root.open("a").open("b").open("c").open("d").path() } }
+            let error = try await failure {
+                try await withPipelining {
+                    let one = try await root.open("a")
+                    let two = try await one.open("b")
+                    let three = try await two.open("c")
+                    let four = try await three.open("d")
+                    // Each is held until then: what is let go of makes room.
+                    defer { withExtendedLifetime((one, two, three, four)) {} }
+                    return try await four.path()
+                }
+            }
             #expect(error.code == .overloaded && error.ran == .no)
         }
         try await stage.end()
