@@ -60,7 +60,7 @@ final class Watchdog: Sendable {
                 } else {
                     isQuiet = false
                     suspects[index] = Suspect(
-                        loop: sight, since: monotonicNanoseconds(), processorTime: tk_thread_processor_time(sight.thread))
+                        loop: sight, since: MonotonicClock.now, processorTime: tk_thread_processor_time(sight.thread))
                 }
             }
             quietLooks = isQuiet ? quietLooks + 1 : 0
@@ -81,7 +81,7 @@ final class Watchdog: Sendable {
     }
 
     private func isStuck(_ suspect: Suspect) -> Bool {
-        guard monotonicNanoseconds() - suspect.since >= Self.patience else { return false }
+        guard MonotonicClock.now - suspect.since >= Self.patience else { return false }
         let used = tk_thread_processor_time(suspect.loop.thread) &- suspect.processorTime
         return used >= Self.processorTime || tk_thread_is_runnable(suspect.loop.thread) == 0
     }

@@ -27,8 +27,8 @@ extension NodeSession {
         _ frame: consuming SplitBytes, to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil
     ) async throws -> Reply {
         let id = nextCall.add(1, ordering: .relaxed).oldValue
-        let now = loop.now
         let scope = CallScope.current
+        let now = scope.deadline == nil ? loop.coarseNow : loop.now
         let (deadline, wasChosen) = scope.deadline(at: now)
         var (frame, flags) = (consume frame, flags)
         if let baggage = scope.baggage { try load(baggage.value, on: &frame, &flags) }

@@ -92,15 +92,14 @@ final class IncomingCall: Sendable {
         }
         var reply: ReplySink
         var flags: ReplyFlags = []
-        var failure: TelekinesisError?
+        var failure: (any Error)?
         if isCancelled {
-            let error = TelekinesisError(.cancelled, "the call was cancelled before it began")
-            reply = ReplySink(ReplyWriter.start(), on: owner.node)
-            flags = ReplyWriter.write(error, into: &reply.writer)
+            let error = Refusal(.cancelled, "the call was cancelled before it began")
+            (reply, flags) = failed(error)
             failure = error
         } else {
             var scope = CallScope(deadline: deadline, isUnlimited: deadline == nil, incoming: self)
-            if let trace = metadata?.trace.flatMap({ TraceContext(traceparent: $0) }) { scope.baggage = Boxed(Baggage(trace: trace)) }
+            if metadata != nil { scope.baggage = baggage }
             if head.selector == ObjectService.open.rawValue, case .stream(let source) = callee?.kind {
                 await stream(source, in: scope)
                 return control.withLock { control in
@@ -114,9 +113,8 @@ final class IncomingCall: Sendable {
                 if case .produce(let key) = action { try keep(under: key, &reply.writer, &reply.references) }
                 if let references = reply.references, !references.placesAreKnown { try await references.findPlaces() }
             } catch {
-                reply = ReplySink(ReplyWriter.start(), on: owner.node)
-                flags = ReplyWriter.write(thrown: error, into: &reply.writer)
-                failure = (error as? Refusal)?.error ?? .thrown(error)
+                (reply, flags) = failed(error)
+                failure = error
             }
         }
         let reporter = control.withLock { control in
@@ -127,10 +125,24 @@ final class IncomingCall: Sendable {
         if let reporter { await reporter.finish() }
         worker.spare = owner.finish(self, reply: reply.writer.take(), flags: flags, reply.references)
         // The error of this call is told first, so that its caller knows why the others fail.
-        if let failure, let key = action.key { owner.registry.settle(key, .failure(failure)) }
+        if let failure, let key = action.key { owner.registry.settle(key, .failure((failure as? Refusal)?.error ?? .thrown(failure))) }
     }
 
     // What most calls do not need stands in functions of its own, not inlined: the memory of an asynchronous function is that of all its branches.
+
+    /// The reply of a call that has thrown this.
+    @inline(never)
+    private func failed(_ error: any Error) -> (ReplySink, ReplyFlags) {
+        var reply = ReplySink(ReplyWriter.start(), on: owner.node)
+        let flags = ReplyWriter.write(thrown: error, into: &reply.writer)
+        return (reply, flags)
+    }
+
+    /// What calls of the method carry on, of what came with this one.
+    @inline(never)
+    private var baggage: Boxed<Baggage>? {
+        metadata?.trace.flatMap { TraceContext(traceparent: $0) }.map { Boxed(Baggage(trace: $0)) }
+    }
 
     private nonisolated(nonsending) func execute(
         on callee: Callee?, in scope: CallScope, _ scratch: ResultScratch, into reply: inout ReplySink

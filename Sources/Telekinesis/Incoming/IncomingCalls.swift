@@ -142,7 +142,9 @@ final class IncomingCalls: Sendable {
 
     /// Until when the caller waits, on the clock of ``CallScope``; `nil` for ever.
     static func deadline(_ frame: Frame) -> UInt64? {
-        frame.remaining == .max ? nil : CallScope.now + UInt64(frame.remaining) * 1_000_000
+        guard frame.remaining != .max else { return nil }
+        let now = frame.remaining > 1_000 ? MonotonicClock.coarse : CallScope.now
+        return now + UInt64(frame.remaining) * 1_000_000
     }
 
     static func noSuchObject(_ key: ActorKey) -> TelekinesisError {

@@ -110,12 +110,7 @@ extension Node: DistributedActorSystem {
         let destination = id.target
         // The arguments' own memory is theirs until the answer is there: what was stored for them is held as long.
         if invocation.hasValues { invocation = try await invocation.stored(on: self) }
-        if let object = try localActor(id) {
-            let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
-            let reply = try await LocalCall.invoke(object, frame, invocation.references, on: self)
-            try method.explain(reply, of: id)
-            return reply
-        }
+        if let object = try localActor(id) { return try await invoke(method, of: object, id, &invocation) }
         do {
             if let absence = destination.knownAbsence { throw absence }
             if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
@@ -132,6 +127,19 @@ extension Node: DistributedActorSystem {
             if error.code == .deadlineExceeded { error.message = "\(method.signature) of \(id): \(error.message)" }
             throw error
         }
+    }
+}
+
+extension Node {
+    /// Makes a call of an object of this node. Not inlined: calls of others would carry its memory.
+    @inline(never)
+    private nonisolated(nonsending) func invoke(
+        _ method: CallTarget, of object: any DistributedActor, _ id: ActorID, _ invocation: inout CallEncoder
+    ) async throws -> Reply {
+        let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
+        let reply = try await LocalCall.invoke(object, frame, invocation.references, on: self)
+        try method.explain(reply, of: id)
+        return reply
     }
 }
 
