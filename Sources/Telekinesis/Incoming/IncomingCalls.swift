@@ -307,6 +307,11 @@ final class IncomingCalls: Sendable {
         on link: any FrameLink, of call: IncomingCall? = nil
     ) -> [UInt8] {
         var flags = flags
+        if references != nil, call?.callerHasGone == true {
+            // Should it have come back, nobody there waits for what would be handed over.
+            refuse(id, Self.cancelled, on: link)
+            return []
+        }
         if let references {
             reply.bytes.insert(contentsOf: references.table, at: FrameHead.size)
             flags.insert(.references)
@@ -329,7 +334,7 @@ final class IncomingCalls: Sendable {
         let outcome: SendOutcome
         if let references {
             do throws(TelekinesisError) {
-                outcome = try give(references, to: id.source, with: reply.bytes[..<size], on: link)
+                outcome = try give(references, to: id.source, with: reply.bytes[..<size], on: link, of: call)
             } catch {
                 var error = error
                 error.ran = .yes
@@ -367,14 +372,14 @@ final class IncomingCalls: Sendable {
 
     /// Sends the first frame of an answer that hands something over, and in front of it the word to the owners of what is others'.
     private func give(
-        _ references: OutgoingReferences, to holder: NodeID, with frame: ArraySlice<UInt8>, on link: any FrameLink
+        _ references: OutgoingReferences, to holder: NodeID, with frame: ArraySlice<UInt8>, on link: any FrameLink, of call: IncomingCall?
     ) throws(TelekinesisError) -> SendOutcome {
         let (shares, count) = try references.give(to: holder, in: registry)
         let outcome = (shares + frame).withUnsafeBytes {
             link.send($0, count: count + 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
         }
-        // The end of the link has freed what was held by then, but not what is given after it.
-        if outcome != .queued { references.takeBack(from: holder, in: registry) }
+        // The end of the link, or of the caller, has freed what was held by then, but not what is given after it.
+        if outcome != .queued || call?.callerHasGone == true { references.takeBack(from: holder, in: registry) }
         return outcome
     }
 
@@ -464,7 +469,7 @@ final class IncomingCalls: Sendable {
     func peerHasGone(_ peer: NodeID) {
         let calls = state.withLock { $0.running.values { _, call in call.id.source == peer } }
         for call in calls { stop(call) }
-        cancelStreams { $0.source == peer }
+        loseReaders { $0.source == peer }
         let arriving = state.withLock { state in
             for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
             return state.uploads.calls.keys.filter { $0.source == peer }
@@ -478,7 +483,7 @@ final class IncomingCalls: Sendable {
     func linkEnded() {
         let calls = state.withLock { $0.running.values { _, _ in true } }
         for call in calls { stop(call) }
-        cancelStreams { _ in true }
+        loseReaders { _ in true }
         let arriving = state.withLock { state in
             state.downloads = [:]
             return Array(state.uploads.calls.keys)
@@ -486,6 +491,13 @@ final class IncomingCalls: Sendable {
         for id in arriving { drop(id, Self.cancelled) }
         registry.releaseAll()
         noteIdle()
+    }
+
+    /// The node was closed: what still comes is refused, and nothing is kept.
+    func close() {
+        refuseCalls()
+        linkEnded()
+        registry.close()
     }
 
     // MARK: Draining

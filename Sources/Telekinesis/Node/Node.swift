@@ -150,7 +150,6 @@ public final class Node: Sendable {
     public func close() async {
         connector.stop(TelekinesisError(.cancelled, "the node was closed while the call was under way"))
         session.publications.removeAll()
-        session.incoming.registry.removeAll()
     }
 
     // MARK: Words with the hub
