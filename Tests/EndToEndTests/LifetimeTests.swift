@@ -1,3 +1,4 @@
+import Reactor
 import Synchronization
 @testable import Telekinesis
 import TelekinesisHub
@@ -169,6 +170,23 @@ import Testing
         #expect(try await counter.increment(by: 1) == 1)
         await forgotten?.shutdown()
         try await eventually(within: .seconds(2)) { forgotten == nil && hub.statistics.sessions == 1 }
+        await hub.stop()
+    }
+
+    @Test func theLoopOfANodeThatHasServedEndsWithIt() async throws {
+        let hub = try await startHub()
+        weak var loop: EventLoop?
+        weak var released: Node?
+        do {
+            let node = try await hub.connect()
+            (loop, released) = (node.executor, node)
+            try await node.publish(function: "demo/one") { 1 }
+            let caller = try await hub.connect()
+            let one: RemoteFunction<() -> Int> = try await caller.function("demo/one")
+            #expect(try await one() == 1)
+            await node.close()
+        }
+        try await eventually(within: .seconds(2)) { released == nil && loop == nil }
         await hub.stop()
     }
 

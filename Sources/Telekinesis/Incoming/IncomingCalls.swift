@@ -48,7 +48,8 @@ final class IncomingCalls: Sendable {
     let configuration: NodeConfiguration
     let loop: EventLoop
     private let home: Dispatcher
-    private let others = Mutex<[ObjectIdentifier: Dispatcher]>([:])
+    /// Those of other loops; `nil` once the node was closed.
+    private let others = Mutex<[ObjectIdentifier: Dispatcher]?>([:])
     let state: Mutex<State>
     let registry: Registry
     let node: NodeHome
@@ -207,9 +208,10 @@ final class IncomingCalls: Sendable {
         if loop.isCurrent { return home }
         guard let current = EventLoop.current else { return home }
         return others.withLock { others in
-            if let known = others[ObjectIdentifier(current)] { return known }
+            guard let all = others else { return home }
+            if let known = all[ObjectIdentifier(current)] { return known }
             let new = Dispatcher(loop: current)
-            others[ObjectIdentifier(current)] = new
+            others?[ObjectIdentifier(current)] = new
             return new
         }
     }
@@ -498,6 +500,8 @@ final class IncomingCalls: Sendable {
         refuseCalls()
         linkEnded()
         registry.close()
+        home.end()
+        for dispatcher in (others.withLock { $0.take() } ?? [:]).values { dispatcher.end() }
     }
 
     // MARK: Draining
