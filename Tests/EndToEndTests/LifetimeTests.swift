@@ -199,6 +199,8 @@ import Testing
             released = node
             try await node.publish(Probe(on: node, watch), as: "demo/probe")
             try await node.publish(class: "demo/Probe") { Probe(on: node, watch) }
+            node.onStart { try await node.ping() }
+            node.onShutdown { await node.close() }
             await node.close()
         }
         try await eventually(within: .seconds(1)) { watch.alive == 0 && released == nil }
