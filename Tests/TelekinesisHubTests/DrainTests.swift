@@ -100,6 +100,22 @@ import Testing
         #expect(nodes.allSatisfy { $0.end?.code == .draining })
         #expect(hub.statistics == HubStatistics())
     }
+
+    @Test func aHubThatNobodyHoldsEnds() async throws {
+        weak var board: Switchboard?
+        func node() async throws -> SimulatedNode {
+            let hub = try await startHub()
+            board = hub.board
+            let node = try SimulatedNode(hub)
+            try node.publish("a")
+            return node
+        }
+        let left = try await node()
+        #expect(left.end?.code == .draining)
+        // Its loop may still be ending.
+        for _ in 0..<2_000 where board != nil { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(board == nil)
+    }
 }
 
 /// Hears the request to leave, and does not come back from it until it is released.

@@ -252,7 +252,7 @@ final class NodeSession: FrameReceiver {
 
     /// Ends the session for good. Everything that waits fails.
     func stop(_ reason: TelekinesisError) {
-        let (link, waiting, held, handedOver, timer) = state.withLock { state in
+        let (link, waiting, held, handedOver, uploads, timer) = state.withLock { state in
             let link: (any FrameLink)? =
                 switch state.phase {
                 case .shakingHands(let link, _), .opening(let link), .open(let link), .draining(let link): link
@@ -260,11 +260,16 @@ final class NodeSession: FrameReceiver {
                 }
             state.phase = .stopped(reason)
             state.ticketTimer.take()?.cancel()
-            defer { state.handedOver = [:] }
-            return (link, state.pending.removeAll { _ in true }, state.takeHeld(), state.handedOver, state.deadlineAlarm.stop())
+            defer {
+                state.handedOver = [:]
+                state.uploads = [:]
+            }
+            // A call may have got into the queues behind large ones after its link had ended.
+            let held = state.takeHeld() + state.order.removeAll()
+            return (link, state.pending.removeAll { _ in true }, held, state.handedOver, state.uploads, state.deadlineAlarm.stop())
         }
         timer?.cancel()
-        withExtendedLifetime(held) {}
+        withExtendedLifetime((held, uploads)) {}
         for references in handedOver.values { references.unpin(in: incoming.registry) }
         forgetAcquaintances()
         link?.close(reason)
@@ -273,7 +278,7 @@ final class NodeSession: FrameReceiver {
             error.ran = entry.wasSent ? .maybe : .no
             entry.completion.resume(.failure(error))
         }
-        incoming.linkEnded()
+        incoming.close()
     }
 
     /// The node's id; 0 before the first welcome.

@@ -271,6 +271,9 @@ final class IncomingCall: Sendable {
         return session.caller(id.source) ?? control.withLock { $0.caller } ?? session.acquaintance(of: id.source).caller
     }
 
+    /// Whether the caller has gone, and with it what it holds. Known before that is freed.
+    var callerHasGone: Bool { control.withLock { $0.caller != nil } }
+
     /// The caller is about to be forgotten.
     func keep(_ caller: Caller) { control.withLock { $0.caller = $0.caller ?? caller } }
 

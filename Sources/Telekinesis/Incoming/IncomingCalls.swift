@@ -48,7 +48,8 @@ final class IncomingCalls: Sendable {
     let configuration: NodeConfiguration
     let loop: EventLoop
     private let home: Dispatcher
-    private let others = Mutex<[ObjectIdentifier: Dispatcher]>([:])
+    /// Those of other loops; `nil` once the node was closed.
+    private let others = Mutex<[ObjectIdentifier: Dispatcher]?>([:])
     let state: Mutex<State>
     let registry: Registry
     let node: NodeHome
@@ -209,9 +210,10 @@ final class IncomingCalls: Sendable {
         if loop.isCurrent { return home }
         guard let current = EventLoop.current else { return home }
         return others.withLock { others in
-            if let known = others[ObjectIdentifier(current)] { return known }
+            guard let all = others else { return home }
+            if let known = all[ObjectIdentifier(current)] { return known }
             let new = Dispatcher(loop: current)
-            others[ObjectIdentifier(current)] = new
+            others?[ObjectIdentifier(current)] = new
             return new
         }
     }
@@ -309,6 +311,11 @@ final class IncomingCalls: Sendable {
         on link: any FrameLink, of call: IncomingCall? = nil
     ) -> [UInt8] {
         var flags = flags
+        if references != nil, call?.callerHasGone == true {
+            // Should it have come back, nobody there waits for what would be handed over.
+            refuse(id, Self.cancelled, on: link)
+            return []
+        }
         if let references {
             reply.bytes.insert(contentsOf: references.table, at: FrameHead.size)
             flags.insert(.references)
@@ -331,7 +338,7 @@ final class IncomingCalls: Sendable {
         let outcome: SendOutcome
         if let references {
             do throws(TelekinesisError) {
-                outcome = try give(references, to: id.source, with: reply.bytes[..<size], on: link)
+                outcome = try give(references, to: id.source, with: reply.bytes[..<size], on: link, of: call)
             } catch {
                 var error = error
                 error.ran = .yes
@@ -369,14 +376,14 @@ final class IncomingCalls: Sendable {
 
     /// Sends the first frame of an answer that hands something over, and in front of it the word to the owners of what is others'.
     private func give(
-        _ references: OutgoingReferences, to holder: NodeID, with frame: ArraySlice<UInt8>, on link: any FrameLink
+        _ references: OutgoingReferences, to holder: NodeID, with frame: ArraySlice<UInt8>, on link: any FrameLink, of call: IncomingCall?
     ) throws(TelekinesisError) -> SendOutcome {
         let (shares, count) = try references.give(to: holder, in: registry)
         let outcome = (shares + frame).withUnsafeBytes {
             link.send($0, count: count + 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
         }
-        // The end of the link has freed what was held by then, but not what is given after it.
-        if outcome != .queued { references.takeBack(from: holder, in: registry) }
+        // The end of the link, or of the caller, has freed what was held by then, but not what is given after it.
+        if outcome != .queued || call?.callerHasGone == true { references.takeBack(from: holder, in: registry) }
         return outcome
     }
 
@@ -466,7 +473,7 @@ final class IncomingCalls: Sendable {
     func peerHasGone(_ peer: NodeID) {
         let calls = state.withLock { $0.running.values { _, call in call.id.source == peer } }
         for call in calls { stop(call) }
-        cancelStreams { $0.source == peer }
+        loseReaders { $0.source == peer }
         let arriving = state.withLock { state in
             for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
             return state.uploads.calls.keys.filter { $0.source == peer }
@@ -480,7 +487,7 @@ final class IncomingCalls: Sendable {
     func linkEnded() {
         let calls = state.withLock { $0.running.values { _, _ in true } }
         for call in calls { stop(call) }
-        cancelStreams { _ in true }
+        loseReaders { _ in true }
         let arriving = state.withLock { state in
             state.downloads = [:]
             return Array(state.uploads.calls.keys)
@@ -488,6 +495,15 @@ final class IncomingCalls: Sendable {
         for id in arriving { drop(id, Self.cancelled) }
         registry.releaseAll()
         noteIdle()
+    }
+
+    /// The node was closed: what still comes is refused, and nothing is kept.
+    func close() {
+        refuseCalls()
+        linkEnded()
+        registry.close()
+        home.end()
+        for dispatcher in (others.withLock { $0.take() } ?? [:]).values { dispatcher.end() }
     }
 
     // MARK: Draining

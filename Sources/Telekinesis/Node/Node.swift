@@ -150,7 +150,12 @@ public final class Node: Sendable {
     public func close() async {
         connector.stop(TelekinesisError(.cancelled, "the node was closed while the call was under way"))
         session.publications.removeAll()
-        session.incoming.registry.removeAll()
+        // Most hooks speak of the node, and so hold it.
+        let hooks = hooks.withLock { hooks in
+            defer { hooks = Hooks() }
+            return hooks
+        }
+        withExtendedLifetime(hooks) {}
     }
 
     // MARK: Words with the hub

@@ -96,10 +96,10 @@ extension IncomingCalls {
         waiter?.run()
     }
 
-    /// Ends the streams of one reader, or all.
-    func cancelStreams(where condition: (IncomingCall.ID) -> Bool) {
+    /// The reader of some streams has gone, or of all: they end.
+    func loseReaders(where condition: (IncomingCall.ID) -> Bool) {
         let streams = state.withLock { $0.streams.all.filter { condition($0.key) } }
-        for stream in streams.values { stream.cancel() }
+        for stream in streams.values { stream.loseReader() }
     }
 
     /// Cancels the producers of all streams, and waits until their readers have heard why. Those who do not take what they have asked for hear only that

@@ -12,7 +12,10 @@ extension HubSession {
             peer = try meet(frame.peer, from: node, on: link)
         } catch {
             if error == .tooManyPeers { return refuse(frame.call, Self.tooManyPeers(board.limits), peer: frame.peer, on: link) }
-            return try refuseGuess(frame.call, Self.nodeIsGone, peer: frame.peer, on: link)
+            try refuseGuess(frame.call, Self.nodeIsGone, peer: frame.peer, on: link)
+            // What the call hands over was given to a node of whose end its giver may never hear otherwise.
+            if CallFlags(rawValue: frame.flags).contains(.references) { link.send(FrameWriter.frame(.gone, peer: frame.peer)) }
+            return
         }
         switch peer.link.send(frame.bytes, count: 1, lane: .urgent, patch: FramePatch(peer: node), limit: QueueLimit.calls) {
         case .queued: break

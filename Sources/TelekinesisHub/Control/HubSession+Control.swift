@@ -142,6 +142,7 @@ extension HubSession {
         if let resolved = entry.answer() { return answer(frame.call, resolved, on: link) }
         guard request.wait else { throw entry.absence() }
         let waits = try tables.withLock { (tables) throws(TelekinesisError) -> Bool in
+            guard !tables.hasEnded else { throw TelekinesisError(.disconnected, "the session has ended", ran: .no) }
             guard tables.open[frame.call] == nil, tables.open.count < board.limits.callsPerSession else {
                 throw TelekinesisError(.overloaded, "\(board.limits.callsPerSession) calls of this node are in flight", ran: .no)
             }
