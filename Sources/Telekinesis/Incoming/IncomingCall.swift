@@ -372,7 +372,8 @@ private struct ReplySink: ResultSink {
         do {
             try scope.run { try MessagePackEncoder().encode(result, into: &writer) }
         } catch {
-            throw TelekinesisError(.badResult, "the result, a \(Result.self), cannot be encoded: \(error)", ran: .yes, cause: error)
+            throw TelekinesisError(
+                .badResult, "the result, a \(Result.self), cannot be encoded: \(DecodingError.reason(of: error))", ran: .yes, cause: error)
         }
         references = scope.outgoing
         values = scope.values
