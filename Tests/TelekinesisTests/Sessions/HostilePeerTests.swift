@@ -180,11 +180,7 @@ import Testing
     @Test func aWindowThatNobodyCouldWantOpensNoStream() async throws {
         let stage = try await Stage()
         let (hub, node) = (stage.hub, stage.node)
-        try await node.publish(function: "numbers") {
-            RemoteStream<Int> { send in
-                for number in 0... { try await send(number) }
-            }
-        }
+        try await node.publish(function: "numbers") { RemoteStream(0..<100) }
         hub.call(try hub.publishedKey(), id: 2, from: Self.peer.rawValue)
         let answer = try await hub.answer(to: 2)
         let source = answer.body.withUnsafeBytes { try? ReferenceTable.parse($0).entries.first?.key }
