@@ -23,7 +23,7 @@ final class Listener: Sendable {
     static func open(_ configuration: HubConfiguration, _ board: Switchboard, _ group: EventLoopGroup) async throws -> Listener? {
         guard let host = configuration.host else { return nil }
         let isReady = Gate()
-        let acceptor = WebSocketAcceptor(policy: policy(configuration)) { transport in
+        var upgrades = WebSocketAcceptor(policy: policy(configuration)) { transport in
             let session = HubSession(board, loop: transport.loop, isLocal: false)
             let link = Link(transport, receiver: session, limits: board.limits.link)
             do throws(TelekinesisError) {
@@ -34,6 +34,8 @@ final class Listener: Sendable {
             }
             return link
         }
+        upgrades.timeout = configuration.limits.link.handshake
+        let acceptor = upgrades
         let socket: TCPListener
         do {
             socket = try await TCPListener.listen(host: host, port: configuration.port, group: group) { stream in

@@ -15,7 +15,9 @@ import Testing
         #expect(hub.statistics.sessions == 2 && hub.statistics.arriving == 0)
     }
 
-    @Test(arguments: [FrameType.call, .reply, .data, .peer, .release, .welcome, .cancel, .gone, .proof])
+    @Test(arguments: [
+        FrameType.call, .reply, .data, .credit, .end, .note, .share, .settled, .peer, .release, .welcome, .cancel, .gone, .drain, .proof,
+    ])
     func nothingIsAcceptedBeforeTheWelcome(_ type: FrameType) async throws {
         let hub = try await startHub()
         let node = try SimulatedNode(silentAt: hub)

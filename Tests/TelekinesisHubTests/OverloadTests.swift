@@ -75,6 +75,26 @@ import Testing
         #expect(hub.statistics.openCalls == 0 && caller.end == nil)
     }
 
+    @Test func elementsThatDoNotFitEndTheirStreamAndNothingElse() async throws {
+        let hub = try await startHub()
+        let provider = try SimulatedNode(hub)
+        let (reader, link) = try SimulatedNode.narrow(at: hub)
+        let other = try SimulatedNode(hub)
+        // Both have opened streams by reference.
+        let (slow, quick) = (reader.call(.key(.random()), at: provider.id), other.call(.key(.random()), at: provider.id))
+        #expect(provider.take(.call).count == 2)
+        link.limitIs(QueueLimit.calls)
+        for _ in 0..<3 {
+            for (node, call) in [(reader, slow), (other, quick)] {
+                let element = FrameWriter.data(flags: .towardsCaller, peer: node.id, call: call, channel: Channel.stream, bytes: [1])
+                provider.send(element, lane: .bulk)
+            }
+        }
+        #expect(reader.take(.reply).first?.error?.code == .overloaded)
+        #expect(Set(provider.take(.cancel).map(\.peer)) == [reader.id])
+        #expect(other.take(.data).count == 3 && reader.end == nil && provider.end == nil)
+    }
+
     @Test func theHubsOwnAnswersAreNotLostEither() async throws {
         let hub = try await startHub()
         let (caller, link) = try SimulatedNode.narrow(at: hub)

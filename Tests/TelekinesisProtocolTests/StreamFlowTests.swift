@@ -129,6 +129,23 @@ import Testing
         #expect(error?.code == .protocolViolation)
     }
 
+    @Test func framesOfNextToNothingTakeNoMoreThanTheirBytes() throws {
+        var into = StreamInflow(window: 100_000, limit: 1000)
+        for _ in 0..<50_000 { try receive([], [], &into) }
+        for _ in 0..<100_000 { try receive([7], [], &into) }
+        #expect(into.heldBytes == 100_000)
+        var (chunks, bytes, granted) = (0, 0, 0)
+        while let (chunk, grant) = into.take() { (chunks, bytes, granted) = (chunks + 1, bytes + chunk.bytes.count, granted + Int(grant)) }
+        #expect(chunks == 2 && bytes == 100_000 && granted >= 50_000)
+        // What hands something over stays by itself, and what follows too.
+        try receive([7], [], &into)
+        try receive([0, 0], .references, &into)
+        try receive([8], [], &into)
+        var bodies: [[UInt8]] = []
+        while let (chunk, _) = into.take() { bodies.append(chunk.bytes) }
+        #expect(bodies == [[7], [0, 0], [8]])
+    }
+
     @Test func anElementBeyondTheLimitIsRefused() throws {
         var into = StreamInflow(window: 1000, limit: 100)
         let error = #expect(throws: TelekinesisError.self) {

@@ -64,7 +64,8 @@ public struct CallEncoder: DistributedTargetInvocationEncoder, Sendable {
             throw error
         } catch {
             throw TelekinesisError(
-                .badArguments, "the argument \(label ?? "number \(count + 1)") cannot be encoded: \(error)", cause: error)
+                .badArguments, "the argument \(label ?? "number \(count + 1)") cannot be encoded: \(DecodingError.reason(of: error))",
+                cause: error)
         }
         count += 1
     }

@@ -87,7 +87,8 @@ extension Reply {
             var reader = MessagePackReader(bytes, in: min(1, bytes.count)..<bytes.count)
             return try MessagePackDecoder().decode(type, from: &reader)
         } catch {
-            throw TelekinesisError(.badResult, "the hub's answer cannot be read as \(type): \(error)", ran: .yes, cause: error)
+            throw TelekinesisError(
+                .badResult, "the hub's answer cannot be read as \(type): \(DecodingError.reason(of: error))", ran: .yes, cause: error)
         }
     }
 

@@ -139,7 +139,7 @@ final class NodeSession: FrameReceiver {
 
     private func byeReceived(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) -> TelekinesisError {
         do {
-            return try Handshake.decode(WireError.self, from: frame).error(ran: .maybe)
+            return try Handshake.goodbye(in: frame, ran: .maybe)
         } catch {
             throw TelekinesisError(.protocolViolation, "a goodbye that cannot be read", cause: error)
         }
@@ -220,7 +220,8 @@ final class NodeSession: FrameReceiver {
         forgetAcquaintances()
         for references in end.handedOver.values { references.unpin(in: incoming.registry) }
         incoming.linkEnded()
-        let error = TelekinesisError(.disconnected, "the connection to the hub was lost: \(reason.message)", ran: .maybe, cause: reason)
+        let error = TelekinesisError(
+            .disconnected, "the connection to the hub was lost: \(reason.message.sentence)", ran: .maybe, cause: reason)
         for (_, entry) in end.lost { entry.completion.resume(.failure(entry.wasSent ? error : Self.isLeaving)) }
         end.opened?.resume(throwing: reason)
         end.linkEnded?.resume(returning: reason)

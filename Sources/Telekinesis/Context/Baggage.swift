@@ -78,7 +78,8 @@ struct CallMetadata: Codable, Sendable {
             var reader = MessagePackReader(body, in: range)
             self = try MessagePackDecoder().decode(CallMetadata.self, from: &reader)
         } catch {
-            throw TelekinesisError(.badArguments, "the metadata of the call cannot be read: \(error)", ran: .no, cause: error)
+            throw TelekinesisError(
+                .badArguments, "the metadata of the call cannot be read: \(DecodingError.reason(of: error))", ran: .no, cause: error)
         }
         if let headers { try HeaderRules.check(headers) }
         if let trace, TraceContext(traceparent: trace) == nil {

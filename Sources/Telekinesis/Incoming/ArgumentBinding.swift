@@ -130,7 +130,7 @@ struct GivenArguments {
                 try splitWords()
             }
         } catch {
-            throw TelekinesisError(.badArguments, "the arguments cannot be read: \(error)", cause: error)
+            throw TelekinesisError(.badArguments, "the arguments cannot be read: \(DecodingError.reason(of: error))", cause: error)
         }
     }
 
@@ -197,7 +197,7 @@ struct GivenArguments {
         }
         let unknown = given.compactMap { $0 }.first { $0 != "_" && !parameters.contains($0) }
         guard let unknown else { return TelekinesisError(.badArguments, "the arguments do not fit \(signature)") }
-        return TelekinesisError(.badArguments, "\(signature) has no parameter “\(unknown)”")
+        return TelekinesisError(.badArguments, "\(signature) has no parameter \(unknown.quoted)")
     }
 
     /// Yields the arguments in the order of the parameters.

@@ -393,7 +393,8 @@ struct ReplySink: ResultSink, Sendable {
             references = scope.outgoing
             values = scope.values
         } catch {
-            throw TelekinesisError(.badResult, "the result, a \(Result.self), cannot be encoded: \(error)", ran: .yes, cause: error)
+            throw TelekinesisError(
+                .badResult, "the result, a \(Result.self), cannot be encoded: \(DecodingError.reason(of: error))", ran: .yes, cause: error)
         }
     }
 

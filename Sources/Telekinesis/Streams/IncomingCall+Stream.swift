@@ -75,7 +75,12 @@ extension IncomingCalls {
             )
             window = try arguments.nextArgument()
         } catch {
-            throw (error as? Refusal)?.error ?? TelekinesisError(.badArguments, "\(error)")
+            throw (error as? Refusal)?.error ?? TelekinesisError(.badArguments, DecodingError.reason(of: error))
+        }
+        guard window <= StreamOutflow.maximumCredit else {
+            throw TelekinesisError(
+                .badArguments, "a window of \(window) bytes: a stream is granted at most \(StreamOutflow.maximumCredit) at a time",
+                ran: .no)
         }
         let stream = OutgoingStream(call.id, window: window, on: call.link, loop: loop, home: node)
         try state.withLock { (state) throws(TelekinesisError) in

@@ -177,7 +177,9 @@ extension NodeSession {
         let flags = ChannelFlags(rawValue: frame.flags)
         guard flags.contains(.references), !flags.contains(.last) else { return nil }
         do throws(TelekinesisError) {
-            return ReceivedReferences(try ReferenceTable.parse(frame.body).entries, from: frame.peer, to: home)
+            let entries = try ReferenceTable.parse(frame.body).entries
+            guard !entries.isEmpty else { throw TelekinesisError(.badArguments, "an element hands over nothing, and says that it does") }
+            return ReceivedReferences(entries, from: frame.peer, to: home)
         } catch {
             throw TelekinesisError(.protocolViolation, error.message, cause: error)
         }

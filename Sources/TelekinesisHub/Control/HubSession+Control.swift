@@ -106,7 +106,7 @@ extension HubSession {
 
     private func withdraw(_ request: WithdrawRequest) throws(TelekinesisError) -> Nothing {
         guard let publication = tables.withLock({ $0.published.removeValue(forKey: request.name) }) else {
-            throw TelekinesisError(.noSuchName, "this node does not publish “\(request.name.prefix(ServiceName.maximumLength))”", ran: .no)
+            throw TelekinesisError(.noSuchName, "this node does not publish \(request.name.quoted)", ran: .no)
         }
         board.withdraw(publication.provider, .withdrawn)
         return Nothing()

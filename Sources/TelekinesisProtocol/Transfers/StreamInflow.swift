@@ -54,9 +54,21 @@ public struct StreamInflow: Sendable {
         var chunk = partial.take() ?? Chunk(bytes: [], hasReferences: flags.contains(.references), owed: 0)
         chunk.bytes.append(contentsOf: body)
         chunk.owed += body.count
-        if flags.contains(.partial) { partial = chunk } else { chunks.append(chunk) }
+        if flags.contains(.partial) { partial = chunk } else { append(chunk) }
         return grant()
     }
+
+    /// Small chunks wait as one: what waits takes no more memory than its bytes, however few of them a frame has, and if it has none.
+    private mutating func append(_ chunk: Chunk) {
+        let last = chunks.endIndex - 1
+        guard !chunk.hasReferences, chunk.bytes.count <= Self.smallChunk, !chunks.isEmpty, !chunks[last].hasReferences,
+            chunks[last].bytes.count < FrameHead.maximumBody
+        else { return chunks.append(chunk) }
+        chunks[last].bytes += chunk.bytes
+        chunks[last].owed += chunk.owed
+    }
+
+    private static let smallChunk = 1024
 
     /// Takes the next elements to read.
     ///

@@ -23,6 +23,42 @@ import Testing
         #expect(hub.joins == 2)
     }
 
+    @Test(arguments: [
+        FrameType.call, .reply, .data, .credit, .end, .note, .share, .settled, .peer, .release, .welcome, .cancel, .gone, .drain, .proof,
+    ])
+    func noFrameOfASessionPassesForAHandshake(_ type: FrameType) async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        let node = try await Node.connect(hub)
+        hub.greetNext(with: [FrameWriter.frame(type, peer: NodeID(rawValue: 77), call: 1)])
+        hub.cut()
+        let waiting = Task { try await node.ping() }
+        await clock.advance(by: 60_000_000)
+        #expect(hub.joins == 2)
+        let error = await #expect(throws: TelekinesisError.self) { try await waiting.value }
+        #expect(error?.code == .protocolViolation && error?.ran == .no)
+        #expect(node.session.incoming.counts == [0, 0, 0, 0])
+        // The next one who answers may be the hub again.
+        await clock.advance(by: 2_000_000_000)
+        #expect(hub.joins == 3)
+        try await node.ping()
+        await node.close()
+    }
+
+    @Test func whatAStrangerSaysIsShortAndPrintable() async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        let node = try await Node.connect(hub)
+        hub.greetAll(with: [Handshake.bye(TelekinesisError(.forbidden, "\u{1b}[2J" + String(repeating: "go away\n", count: 5_000)))])
+        hub.cut()
+        let waiting = Task { try await node.ping() }
+        await clock.advance(by: 1_000_000_000)
+        let error = await #expect(throws: TelekinesisError.self) { try await waiting.value }
+        let text = "\(try #require(error))"
+        #expect(text.utf8.count < 2_000 && text.contains("go away") && !text.unicodeScalars.contains { $0.value < 32 })
+        await node.close()
+    }
+
     @Test(arguments: TelekinesisError.Code.allCases)
     func aGoodbyeBeforeTheWelcomeEndsNothingForGood(_ code: TelekinesisError.Code) async throws {
         let clock = VirtualClock()
