@@ -62,8 +62,8 @@ import Testing
         let again = try stage.comeBack()
         for (caller, old) in zip(stage.callers, stage.open) {
             again.call(.key(.random()), at: caller.id)
+            // A thousand have heard of the end before; the others hear of it now.
             let heard = caller.take()
-            // Those of the first turn have heard of the end already.
             #expect(heard.map(\.type) == [.reply, .gone, .peer, .call])
             #expect(heard[0].call == old && heard[0].error?.code == .disconnected)
             #expect(heard[1].call < heard[2].call)
