@@ -137,4 +137,20 @@ import Testing
         try provider.publish("later")
         #expect(provider.take(.call).map(\.call) == [id])
     }
+
+    @Test func whatACallThatFindsNobodyWasToMakeIsForgotten() async throws {
+        let hub = try await startHub()
+        let (provider, link) = try SimulatedNode.narrow(at: hub)
+        let caller = try SimulatedNode(hub)
+        try caller.control(HubService.resolve, ResolveRequest(name: ServiceName("Class"), route: 1, wait: true))
+        let keys = (0..<2).map { _ in ActorKey.random() }
+        caller.call(.route(1), flags: [.mayWait, .resultKey], body: CreationTests.bytes(keys[0]))
+        let second = caller.call(.key(keys[0]), flags: .resultKey, body: CreationTests.bytes(keys[1]))
+        // The provider takes the first one and no more; its session has not heard of the end yet.
+        link.beforeEach { if $0 == .call { link.close(TelekinesisError(.disconnected, "the test cuts the connection")) } }
+        _ = try? provider.publish("Class", kind: .class)
+        await hub.settle()
+        #expect(caller.answer(to: second)?.error?.code == .disconnected)
+        #expect(hub.statistics.created == 1 && hub.statistics.openCalls == 1)
+    }
 }

@@ -130,7 +130,7 @@ final class NodeSession: FrameReceiver {
         case .share: incoming.share(frame)
         case .release: incoming.release(frame)
         case .peer: try introduced(frame)
-        case .gone: peerHasGone(frame.peer)
+        case .gone: peerHasGone(frame.peer, number: frame.call)
         case .drain: drain(link)
         case .proof: throw TelekinesisError(.protocolViolation, "only a node sends a proof")
         case .end, .note, .settled, .ping, .pong, nil: break
@@ -145,10 +145,21 @@ final class NodeSession: FrameReceiver {
         }
     }
 
-    private func peerHasGone(_ peer: NodeID) {
-        forgetAcquaintance(peer)
+    /// Another node has gone.
+    ///
+    /// - Parameter number: the hub's number of the acquaintance; 0 where there was none.
+    func peerHasGone(_ peer: NodeID, number: UInt64) {
+        // The hub's end is that of the link.
+        guard peer != .hub else { return }
+        switch forgetAcquaintance(peer, number: number) {
+        case .past: return
+        case .stranger:
+            // Nothing of it runs here, and a call to it is answered by the hub: all that can be is what was handed on to it.
+            return incoming.registry.releaseAll(of: peer)
+        case .present: break
+        }
         incoming.peerHasGone(peer)
-        let lost = state.withLock { $0.pending.removeAll { $0.peer == peer && peer != .hub } }
+        let lost = state.withLock { $0.pending.removeAll { $0.peer == peer } }
         for (id, entry) in lost {
             abandonUpload(id)
             entry.completion.resume(

@@ -246,14 +246,28 @@ struct NameState: Sendable {
         try waiting.append(call, limits: limits)
     }
 
+    /// A call that does not wait any longer.
+    struct Stopped {
+        let call: WaitingCall
+        /// Whether others wait for what it would have made.
+        let isWaitedFor: Bool
+    }
+
     /// A call is not to wait any longer.
     ///
-    /// - Returns: the call, and whether others wait for what it would have made; `nil` when it is leaving, or has left.
-    mutating func stopWaiting(_ id: CallID, of caller: HubSession) -> (call: WaitingCall, isWaitedFor: Bool)? {
+    /// - Returns: the call; `nil` when it is leaving, or has left.
+    mutating func stopWaiting(_ id: CallID, of caller: HubSession) -> Stopped? {
         guard let call = waiting.remove(id, of: caller) else { return nil }
         let isWaitedFor = call.resultKey != nil && !waiting.isEmpty
         if isWaitedFor { isSettled = false }
-        return (call, isWaitedFor)
+        return Stopped(call: call, isWaitedFor: isWaitedFor)
+    }
+
+    /// Nobody wants a call any more. If it is just leaving, `frame`, which says so, leaves behind it.
+    ///
+    /// - Returns: the call, if it waited until now.
+    mutating func cancel(_ id: CallID, of caller: HubSession, by frame: UnsafeRawBufferPointer) -> Stopped? {
+        waiting.cancelLeaving(id, of: caller, by: frame) ? nil : stopWaiting(id, of: caller)
     }
 
     /// Changes what waits.

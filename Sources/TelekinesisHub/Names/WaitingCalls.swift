@@ -29,6 +29,8 @@ struct WaitingCall: Sendable {
     let deadline: UInt64
     /// The call, and data that followed it.
     var frames: [UInt8]
+    /// Whether the word that it is not wanted any more is among them.
+    var isCancelled = false
     var timer: Timer?
 
     /// Whether it waits for nothing but room at any provider.
@@ -75,6 +77,18 @@ struct WaitingCalls: Sendable {
             slots[slot]?.frames.append(contentsOf: data)
         }
         charge(caller, data.count)
+        return true
+    }
+
+    /// A call that leaves is not wanted any more: the word of that follows it.
+    ///
+    /// - Returns: `false` when it is not leaving.
+    mutating func cancelLeaving(_ id: CallID, of caller: HubSession, by frame: UnsafeRawBufferPointer) -> Bool {
+        guard let call = leaving, call.id == id, call.caller === caller else { return false }
+        guard !call.isCancelled else { return true }
+        leaving?.isCancelled = true
+        leaving?.frames.append(contentsOf: frame)
+        charge(caller, frame.count)
         return true
     }
 
@@ -138,8 +152,14 @@ struct WaitingCalls: Sendable {
     }
 
     /// The call that leaves is first among those that wait again, with what it had taken.
-    mutating func putBack(_ frames: [UInt8]) {
-        guard var call = leaving.take() else { return }
+    ///
+    /// - Returns: `false` when it is not wanted any more, and gone.
+    mutating func putBack(_ frames: [UInt8]) -> Bool {
+        guard var call = leaving.take() else { return false }
+        guard !call.isCancelled else {
+            charge(call.caller, -call.frames.count)
+            return false
+        }
         charge(call.caller, frames.count)
         call.frames = frames + call.frames
         call.timer = nil
@@ -147,6 +167,7 @@ struct WaitingCalls: Sendable {
         if !call.isPlain { particular += 1 }
         if head > 0 { head -= 1 } else { slots.insert(nil, at: 0) }
         slots[head] = call
+        return true
     }
 
     private mutating func take(_ slot: Int) -> WaitingCall? {

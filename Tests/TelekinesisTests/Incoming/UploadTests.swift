@@ -36,13 +36,13 @@ import Testing
         // Others have a share of their own.
         for id in 1...2 as ClosedRange<CallID> { hub.call(key, id: id, from: 78, firstOfMany: 60 * Self.kibibyte) }
         #expect(uploads() == 3)
-        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 78)))
+        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 78), call: 1))
         #expect(uploads() == 1)
         // Small beginnings are counted as well.
         for id in 4...8 as ClosedRange<CallID> { hub.call(key, id: id, from: 77, firstOfMany: 1) }
         #expect(try await hub.answer(to: 8).error?.code == .overloaded)
         #expect(uploads() == 5)
-        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77)))
+        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77), call: 1))
         #expect(node.isUntouched)
         await node.close()
     }

@@ -129,7 +129,7 @@ import Testing
         #expect(errors.allSatisfy { $0.code == .overloaded && $0.ran == .yes })
         // Others are not disturbed, and with its caller what waited goes.
         #expect(try await call(1, from: 78).error == nil)
-        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77)))
+        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77), call: 1))
         #expect(try await call(11, from: 77).error == nil)
     }
 

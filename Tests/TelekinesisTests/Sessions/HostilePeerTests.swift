@@ -142,7 +142,7 @@ import Testing
             stage.hub.send(FrameWriter.release(ActorKey(low: number, high: 1), of: Self.peer, count: 1))
         }
         #expect(stage.node.session.incoming.registry.heldCount == 1_000)
-        stage.hub.send(FrameWriter.frame(.gone, peer: Self.peer))
+        stage.hub.send(FrameWriter.frame(.gone, peer: Self.peer, call: 1))
         #expect(stage.node.session.incoming.registry.heldCount == 0)
         try await stage.isUndisturbed()
     }
