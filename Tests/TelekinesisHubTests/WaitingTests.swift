@@ -1,4 +1,5 @@
 import Reactor
+import Synchronization
 import TelekinesisProtocol
 import Testing
 
@@ -14,6 +15,28 @@ import Testing
         #expect(caller.answer(to: id)?.error == nil && hub.statistics.waitingCalls == 0)
         caller.call(.route(1))
         #expect(provider.take(.call).count == 1)
+    }
+
+    @Test func resolveWaitsOnWhenItsProviderHasGoneAgainBeforeTheAnswer() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try SimulatedNode(hub), try SimulatedNode(hub))
+        let request = ResolveRequest(name: try ServiceName("later"), route: 1, wait: true)
+        let id = try caller.control(HubService.resolve, request)
+        let entry = try #require(hub.board.directory.withLock { $0.names["later"] })
+        let session = try #require(hub.board.session(of: provider.id))
+        // Another thread has found the call, which may go now; before it goes on, the provider leaves.
+        let passing = Provider(session: session, node: provider.id, link: provider.link, key: .random(), entry: entry)
+        let publication = PublishRequest(name: try ServiceName("later"), key: passing.key, kind: .object, sharing: .shared)
+        let departure = entry.state.withLock { state in
+            _ = state.publish(passing, publication, by: Principal(name: "local"), now: 0) { _ in true }
+            defer { state.remove(passing) }
+            return state.next()
+        }
+        guard case .goes(let call, nil) = departure else { throw CancellationError() }
+        call.caller.leave(call, to: nil, from: entry)
+        #expect(caller.answer(to: id) == nil && hub.statistics.waitingCalls == 1)
+        try provider.publish("later")
+        #expect(caller.answer(to: id).map { $0.error == nil } == true && hub.statistics.waitingCalls == 0)
     }
 
     @Test func callsThatMayWaitLeaveInOrderWithTheTimeTheyHaveLeft() async throws {

@@ -126,7 +126,7 @@ extension HubSession {
     }
 
     /// How many milliseconds a call that waited has left.
-    private func remaining(_ call: WaitingCall) -> UInt32 {
+    func remaining(_ call: WaitingCall) -> UInt32 {
         call.deadline == .max ? .max : UInt32(clamping: (call.deadline - min(call.deadline, loop.now)) / 1_000_000)
     }
 
@@ -167,9 +167,7 @@ extension HubSession {
             return
         }
         switch call.purpose {
-        case .resolve:
-            skip(entry)
-            return finishResolve(call, entry, on: link)
+        case .resolve: return finishResolve(call, entry, on: link)
         case .reserve(let handle, let lease):
             skip(entry)
             return finishReserve(call, picked, handle: handle, lease: lease, on: link)
@@ -219,7 +217,10 @@ extension HubSession {
         let waits = tables.withLock { tables in
             tables.waitAgain(call, at: entry) { entry.state.withLock { $0.withWaiting { $0.putBack(frames) } } }
         }
-        guard waits else { return skip(entry) }
+        guard waits else {
+            skip(entry)
+            return refuse(call.id, .hubIsClosing, on: link)
+        }
         startTimer(call.id, at: entry, remaining: remaining(call), on: link)
     }
 
@@ -233,7 +234,7 @@ extension HubSession {
     }
 
     /// The call that leaves is not sent.
-    private func skip(_ entry: NameEntry) {
+    func skip(_ entry: NameEntry) {
         while entry.state.withLock({ $0.withWaiting { $0.takeFrames() } }) != nil {}
     }
 }

@@ -97,14 +97,6 @@ struct WaitingCalls: Sendable {
         return call
     }
 
-    /// Takes all out.
-    mutating func removeAll() -> [WaitingCall] {
-        let staying = slots.compactMap(\.self)
-        for call in staying { charge(call.caller, -call.frames.count) }
-        (slots, head, standing, particular) = ([], 0, 0, 0)
-        return staying
-    }
-
     // MARK: Leaving
 
     /// The first call of which `decide` says something. Where all that wait are plain, the first one speaks for the others.

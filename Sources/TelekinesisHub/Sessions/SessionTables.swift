@@ -78,6 +78,8 @@ struct SessionTables: ~Copyable {
     var reservations: [UInt32: Reservation] = [:]
     /// Rises each time the node comes back under the same id.
     var generation: UInt64 = 0
+    /// The node was asked to leave: nothing of its waits here any more.
+    private(set) var isAskedToLeave = false
     /// When open calls were last looked through, in nanoseconds of the loop's clock: no call asks for the time.
     private var coarseTime: UInt64 = 0
     /// Somebody will look through the open calls.
@@ -135,8 +137,9 @@ struct SessionTables: ~Copyable {
                 let placement = state.place(route.wish)
                 switch placement {
                 case .at, .hopeless(.reservationEnded): return placement
-                case .hopeless(.nobody) where !call.flags.contains(.mayWait): return placement
+                case .hopeless(.nobody) where !call.flags.contains(.mayWait) && !isAskedToLeave: return placement
                 case .busy, .hopeless:
+                    try mayWait()
                     try wait(&state, route.wish)
                     return .busy
                 }
@@ -166,6 +169,7 @@ struct SessionTables: ~Copyable {
         case .at(let provider): return send(call, to: provider, takesPlace: false)
         case .waiting(let entry, _):
             do throws(TelekinesisError) {
+                try mayWait()
                 try entry.state.withLock { (state) throws(TelekinesisError) in try wait(&state, .any) }
             } catch {
                 return .refuse(error)
@@ -197,6 +201,21 @@ struct SessionTables: ~Copyable {
             }
         }
         return nil
+    }
+
+    /// The node is asked to finish what is under way and to leave.
+    ///
+    /// - Returns: its calls that wait, which are not to wait any longer.
+    mutating func askToLeave() -> [(CallID, NameEntry)] {
+        isAskedToLeave = true
+        var waiting: [(CallID, NameEntry)] = []
+        open.forEach { id, call in if case .waiting(let entry) = call { waiting.append((id, entry)) } }
+        return waiting
+    }
+
+    /// Calls to be repeated elsewhere are refused at once: here they would only be waited for.
+    borrowing func mayWait() throws(TelekinesisError) {
+        if isAskedToLeave { throw .hubIsClosing }
     }
 
     /// A call that waited starts to leave.
@@ -232,9 +251,12 @@ struct SessionTables: ~Copyable {
     /// A call that was leaving waits again: its provider has just gone.
     ///
     /// - Parameter putBack: puts it back into the queue.
-    /// - Returns: `false` when it is of no use any more.
+    /// - Returns: `false` when it is not to wait any more.
     mutating func waitAgain(_ call: WaitingCall, at entry: NameEntry, putBack: () -> Void) -> Bool {
-        guard !hasEnded, open[call.id] == nil else { return false }
+        guard !hasEnded, !isAskedToLeave, open[call.id] == nil else {
+            if let key = call.resultKey { created[key] = nil }
+            return false
+        }
         putBack()
         open.insert(.waiting(entry), for: call.id)
         if let key = call.resultKey { created[key] = .waiting(entry, call.id) }
