@@ -184,7 +184,9 @@ extension HubSession {
         case .tooMuch(let entry):
             stopWaiting(frame.call, at: entry)
             let error = TelekinesisError(
-                .overloaded, "more than \(board.limits.waitingBytesPerName) bytes wait for this name to be served", ran: .no)
+                .overloaded,
+                "too much waits: at most \(board.limits.waitingBytesPerName) bytes for one name, of one node no more than is still free", ran: .no
+            )
             if tables.withLock({ $0.close(frame.call) }) { refuse(frame.call, error, on: link) }
         }
     }

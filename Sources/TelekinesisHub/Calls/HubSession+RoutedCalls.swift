@@ -145,7 +145,7 @@ extension HubSession {
     }
 
     /// How many milliseconds a call that waited has left.
-    private func remaining(_ call: WaitingCall) -> UInt32 {
+    func remaining(_ call: WaitingCall) -> UInt32 {
         call.deadline == .max ? .max : UInt32(clamping: (call.deadline - min(call.deadline, loop.now)) / 1_000_000)
     }
 
@@ -192,9 +192,7 @@ extension HubSession {
             return
         }
         switch call.purpose {
-        case .resolve:
-            skip(entry)
-            return finishResolve(call, entry, on: link)
+        case .resolve: return finishResolve(call, entry, on: link)
         case .reserve(let handle, let lease):
             skip(entry)
             return finishReserve(call, picked, handle: handle, lease: lease, on: link)
@@ -257,8 +255,13 @@ extension HubSession {
         }
         if case .ended = outcome { return skip(entry) }
         board.lost(provider, on: loop)
-        if case .cancelled = outcome { return refuse(call.id, Self.cancelledWhileWaiting, on: link) }
-        startTimer(call.id, at: entry, remaining: remaining(call), on: link)
+        switch outcome {
+        case .waits: startTimer(call.id, at: entry, remaining: remaining(call), on: link)
+        case .cancelled: refuse(call.id, Self.cancelledWhileWaiting, on: link)
+        case .refused, .ended:
+            skip(entry)
+            refuse(call.id, .hubIsClosing, on: link)
+        }
     }
 
     /// What a leaving call has yet to take along; with the last of it the call becomes an ordinary open one.
@@ -271,7 +274,7 @@ extension HubSession {
     }
 
     /// The call that leaves is not sent.
-    private func skip(_ entry: NameEntry) {
+    func skip(_ entry: NameEntry) {
         while entry.state.withLock({ $0.withWaiting { $0.takeFrames() } }) != nil {}
     }
 }

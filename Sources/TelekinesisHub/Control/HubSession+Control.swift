@@ -148,6 +148,7 @@ extension HubSession {
             }
             let waits = try entry.state.withLock { (state) throws(TelekinesisError) -> Bool in
                 guard state.providers.isEmpty else { return false }
+                try tables.mayWait()
                 let call = WaitingCall(
                     caller: self, id: frame.call, purpose: .resolve, resultKey: nil, deadline: deadline(frame.remaining), frames: [])
                 try state.wait(call, limits: board.limits)
@@ -165,14 +166,18 @@ extension HubSession {
         }
     }
 
-    /// Somebody serves the name that a resolve waited for.
+    /// Somebody serves the name that a resolve waited for, or has done so for a moment.
     func finishResolve(_ call: WaitingCall, _ entry: NameEntry, on link: any FrameLink) {
-        guard tables.withLock({ $0.close(call.id) }) else { return }
-        if let resolved = entry.answer() {
-            answer(call.id, resolved, on: link)
-        } else {
-            refuse(call.id, entry.absence(), on: link)
+        let resolved = entry.answer()
+        let waitsOn = resolved == nil && tables.withLock { tables in
+            guard tables.open[call.id] != nil, !tables.isAskedToLeave else { return false }
+            entry.state.withLock { $0.withWaiting { $0.putBack([]) } }
+            return true
         }
+        if waitsOn { return startTimer(call.id, at: entry, remaining: remaining(call), on: link) }
+        skip(entry)
+        guard tables.withLock({ $0.close(call.id) }) else { return }
+        if let resolved { answer(call.id, resolved, on: link) } else { refuse(call.id, .hubIsClosing, on: link) }
     }
 
     private func unbind(_ handle: UInt32) throws(TelekinesisError) -> Nothing {

@@ -48,18 +48,27 @@ struct WaitingCalls: Sendable {
     private var leaving: WaitingCall?
     private var bytes = 0
 
+    /// What one session has in the queue.
+    private struct Share {
+        var calls = 0
+        var bytes = 0
+    }
+
+    private var shares: [ObjectIdentifier: Share] = [:]
+
     var isEmpty: Bool { standing == 0 && leaving == nil }
     var count: Int { standing + (leaving == nil ? 0 : 1) }
     var isLeaving: Bool { leaving != nil }
 
     mutating func append(_ call: WaitingCall, limits: HubLimits) throws(TelekinesisError) {
-        guard count < limits.waitingCallsPerName, fits(call.frames.count, of: call.caller, limits) else {
+        let free = limits.waitingCallsPerName - count
+        guard free > 0, share(of: call.caller).calls <= free, fits(call.frames.count, of: call.caller, limits) else {
             throw TelekinesisError(
                 .overloaded,
                 "too much waits: at most \(limits.waitingCallsPerName) calls and \(limits.waitingBytesPerName) bytes for one name, "
-                    + "and \(limits.waitingBytesPerSession) bytes of one node", ran: .no)
+                    + "of one node no more than is still free, and \(limits.waitingBytesPerSession) bytes of it for all names", ran: .no)
         }
-        charge(call.caller, call.frames.count)
+        charge(call.caller, call.frames.count, calls: 1)
         standing += 1
         if !call.isPlain { particular += 1 }
         slots.append(call)
@@ -107,16 +116,8 @@ struct WaitingCalls: Sendable {
     /// Takes a call out that ``first(where:)`` has found.
     mutating func remove(at slot: Int) -> WaitingCall? {
         guard let call = take(slot) else { return nil }
-        charge(call.caller, -call.frames.count)
+        charge(call.caller, -call.frames.count, calls: -1)
         return call
-    }
-
-    /// Takes all out.
-    mutating func removeAll() -> [WaitingCall] {
-        let staying = slots.compactMap(\.self)
-        for call in staying { charge(call.caller, -call.frames.count) }
-        (slots, head, standing, particular) = ([], 0, 0, 0)
-        return staying
     }
 
     // MARK: Leaving
@@ -144,6 +145,7 @@ struct WaitingCalls: Sendable {
         guard let call = leaving else { return nil }
         guard !call.frames.isEmpty else {
             leaving = nil
+            charge(call.caller, 0, calls: -1)
             return nil
         }
         charge(call.caller, -call.frames.count)
@@ -184,14 +186,23 @@ struct WaitingCalls: Sendable {
         return call
     }
 
+    /// Whether there is room. A session may have as much of the queue as it leaves free, so that there is always some for those that have less: one by
+    /// itself fills half of it, two a third each.
     private func fits(_ count: Int, of caller: HubSession, _ limits: HubLimits) -> Bool {
-        bytes + count <= limits.waitingBytesPerName
+        let free = limits.waitingBytesPerName - bytes
+        return count <= free && share(of: caller).bytes <= free
             && caller.waitingBytes.load(ordering: .relaxed) + count <= limits.waitingBytesPerSession
     }
 
-    private mutating func charge(_ caller: HubSession, _ count: Int) {
+    private func share(of caller: HubSession) -> Share { shares[ObjectIdentifier(caller)] ?? Share() }
+
+    private mutating func charge(_ caller: HubSession, _ count: Int, calls: Int = 0) {
         bytes += count
         caller.waitingBytes.add(count, ordering: .relaxed)
+        var share = share(of: caller)
+        share.bytes += count
+        share.calls += calls
+        shares[ObjectIdentifier(caller)] = share.calls == 0 ? nil : share
     }
 
     private func slot(of id: CallID, _ caller: HubSession) -> Int? {

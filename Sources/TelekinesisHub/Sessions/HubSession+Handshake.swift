@@ -97,7 +97,7 @@ extension HubSession {
         // Of two that came back at the same time, the later one stays.
         board.admit(self, as: node)?.replace()
         // It may have come in while all others were being asked to leave.
-        if board.isClosing.load(ordering: .relaxed) { link.send(FrameWriter.frame(.drain)) }
+        if board.isClosing.load(ordering: .relaxed) { askToLeave() }
         if tables.withLock({ $0.hasEnded }) { board.leave(self, node: node) }
     }
 

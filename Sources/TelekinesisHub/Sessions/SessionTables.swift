@@ -86,6 +86,8 @@ struct SessionTables: ~Copyable {
     var reservations: [UInt32: Reservation] = [:]
     /// Rises each time the node comes back under the same id.
     var generation: UInt64 = 0
+    /// The node was asked to leave: nothing of its waits here any more.
+    private(set) var isAskedToLeave = false
     /// When open calls were last looked through, in nanoseconds of the loop's clock: no call asks for the time.
     private var coarseTime: UInt64 = 0
     /// Somebody will look through the open calls.
@@ -144,8 +146,9 @@ struct SessionTables: ~Copyable {
                 let placement = state.place(route.wish)
                 switch placement {
                 case .at, .hopeless(.reservationEnded): return placement
-                case .hopeless(.nobody) where !call.flags.contains(.mayWait): return placement
+                case .hopeless(.nobody) where !call.flags.contains(.mayWait) && !isAskedToLeave: return placement
                 case .busy, .hopeless:
+                    try mayWait()
                     try wait(&state, route.wish)
                     return .busy
                 }
@@ -175,6 +178,7 @@ struct SessionTables: ~Copyable {
         case .at(let provider): return send(call, to: provider, takesPlace: false)
         case .waiting(let entry, _):
             do throws(TelekinesisError) {
+                try mayWait()
                 try entry.state.withLock { (state) throws(TelekinesisError) in try wait(&state, .any) }
             } catch {
                 return .refuse(error)
@@ -214,6 +218,21 @@ struct SessionTables: ~Copyable {
         return nil
     }
 
+    /// The node is asked to finish what is under way and to leave.
+    ///
+    /// - Returns: its calls that wait, which are not to wait any longer.
+    mutating func askToLeave() -> [(CallID, NameEntry)] {
+        isAskedToLeave = true
+        var waiting: [(CallID, NameEntry)] = []
+        open.forEach { id, call in if case .waiting(let entry) = call { waiting.append((id, entry)) } }
+        return waiting
+    }
+
+    /// Calls to be repeated elsewhere are refused at once: here they would only be waited for.
+    borrowing func mayWait() throws(TelekinesisError) {
+        if isAskedToLeave { throw .hubIsClosing }
+    }
+
     /// A call that waited starts to leave.
     ///
     /// - Parameter picked: where it has a place; `nil` for one to an object that it names.
@@ -249,6 +268,8 @@ struct SessionTables: ~Copyable {
         case waits
         /// It is nobody's concern any more, and has no answer yet.
         case cancelled
+        /// It has no answer yet, and is not to wait any more: the hub is closing.
+        case refused
         /// Somebody else has seen to it.
         case ended
     }
@@ -260,6 +281,7 @@ struct SessionTables: ~Copyable {
         guard case .leaving(_, let provider, _, _) = open[call.id] else { return .ended }
         if let key = call.resultKey { forgetCreation(of: key, at: provider) }
         close(call.id)
+        guard !isAskedToLeave else { return .refused }
         guard putBack() else { return .cancelled }
         open.insert(.waiting(entry), for: call.id)
         if let key = call.resultKey { created[key] = .waiting(entry, call.id) }

@@ -159,6 +159,11 @@ final class StoreFiles: Sendable {
             return false
         }
         defer { Glibc.close(descriptor) }
+        return try Self.isWhole(descriptor, digest, size: size)
+    }
+
+    /// Whether an open file is as long as announced and what the digest says. The digest alone says nothing of the size that others are told.
+    static func isWhole(_ descriptor: Int32, _ digest: ContentDigest, size: Int) throws(TelekinesisError) -> Bool {
         var status = stat()
         guard fstat(descriptor, &status) == 0, Int(status.st_size) == size else { return false }
         return try Self.digest(of: descriptor) == digest
@@ -171,7 +176,7 @@ final class StoreFiles: Sendable {
     }
 
     /// The digest of an open file, read in pieces.
-    static func digest(of descriptor: Int32) throws(TelekinesisError) -> ContentDigest {
+    private static func digest(of descriptor: Int32) throws(TelekinesisError) -> ContentDigest {
         var hasher = try ContentHasher()
         var piece = [UInt8](repeating: 0, count: pieceSize)
         var offset: off_t = 0
