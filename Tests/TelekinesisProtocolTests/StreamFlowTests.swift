@@ -129,21 +129,39 @@ import Testing
         #expect(error?.code == .protocolViolation)
     }
 
-    @Test func framesOfNextToNothingTakeNoMoreThanTheirBytes() throws {
-        var into = StreamInflow(window: 100_000, limit: 1000)
-        for _ in 0..<50_000 { try receive([], [], &into) }
-        for _ in 0..<100_000 { try receive([7], [], &into) }
-        #expect(into.heldBytes == 100_000)
-        var (chunks, bytes, granted) = (0, 0, 0)
-        while let (chunk, grant) = into.take() { (chunks, bytes, granted) = (chunks + 1, bytes + chunk.bytes.count, granted + Int(grant)) }
-        #expect(chunks == 2 && bytes == 100_000 && granted >= 50_000)
-        // What hands something over stays by itself, and what follows too.
-        try receive([7], [], &into)
-        try receive([0, 0], .references, &into)
-        try receive([8], [], &into)
-        var bodies: [[UInt8]] = []
-        while let (chunk, _) = into.take() { bodies.append(chunk.bytes) }
-        #expect(bodies == [[7], [0, 0], [8]])
+    @Test(arguments: [[], .partial, .references] as [ChannelFlags])
+    func aFrameWithNothingInItIsAViolation(_ flags: ChannelFlags) throws {
+        var into = StreamInflow(window: 10, limit: 1000)
+        let error = #expect(throws: TelekinesisError.self) { try receive([], flags, &into) }
+        #expect(error?.code == .protocolViolation && !into.hasChunk)
+    }
+
+    @Test func referencesInTheMiddleOfAnElementAreAViolation() throws {
+        var into = StreamInflow(window: 10, limit: 1000)
+        try receive([1], [.partial, .references], &into)
+        let error = #expect(throws: TelekinesisError.self) { try receive([2], .references, &into) }
+        #expect(error?.code == .protocolViolation)
+    }
+
+    @Test func elementsOfSmallFramesArePutTogether() throws {
+        var into = StreamInflow(window: 1 << 20, limit: 1000)
+        for _ in 0..<100_000 { try receive([1], [], &into) }
+        // In pieces as well.
+        for _ in 0..<1000 {
+            try receive([1], .partial, &into)
+            try receive([2], [], &into)
+        }
+        #expect(into.heldBytes == 102_000)
+        let chunks = [into.take(), into.take(), into.take()].map { $0?.chunk.bytes.count }
+        #expect(chunks == [FrameHead.maximumBody, 102_000 - FrameHead.maximumBody, nil])
+    }
+
+    @Test func elementsThatHandSomethingOverAreReadByThemselves() throws {
+        var into = StreamInflow(window: 1000, limit: 1000)
+        for flags in [[], [], .references, [], [], .references, .references] as [ChannelFlags] { try receive([1], flags, &into) }
+        var chunks: [Int] = []
+        while let (chunk, _) = into.take() { chunks.append(chunk.hasReferences ? -chunk.bytes.count : chunk.bytes.count) }
+        #expect(chunks == [2, -1, 2, -1, -1])
     }
 
     @Test func anElementBeyondTheLimitIsRefused() throws {

@@ -15,8 +15,8 @@ enum ThrownErrors {
             TelekinesisError(
                 .methodFailed, String(describing: error), ran: .yes,
                 cause: RemoteError(typeName: String(reflecting: type), message: String(describing: error))))
-        if let codable = error as? any Codable & Error, let name = _mangledTypeName(type),
-            let bytes = try? MessagePackEncoder().encode(codable), bytes.count <= 16 * 1024
+        if let codable = error as? any Codable & Error, let name = _mangledTypeName(type), name.utf8.count <= WireError.maximumMangled,
+            let bytes = try? MessagePackEncoder().encode(codable), bytes.count <= WireError.maximumValue
         {
             wire.mangled = name
             wire.value = bytes
@@ -35,7 +35,7 @@ enum ThrownErrors {
     /// The error type of a mangled name. Only names of plain printable characters reach the runtime's demangler, and only those of types without generic
     /// parameters: a peer could make the runtime build and keep endlessly many others. What is not found is not kept either.
     private static func type(named name: String) -> (any (Error & Codable).Type)? {
-        guard name.utf8.count <= 256, name.utf8.allSatisfy(isPlain) else { return nil }
+        guard name.utf8.count <= WireError.maximumMangled, name.utf8.allSatisfy(isPlain) else { return nil }
         // A structure, enumeration or class (docs/ABI/Mangling.rst, "Types"); the name of a type with arguments ends with G.
         guard let kind = name.last, "VOC".contains(kind) else { return nil }
         if let type = known.withLock({ $0[name] }) { return type }

@@ -15,9 +15,16 @@ final class IncomingStream: Sendable {
     private struct State {
         var flow: StreamInflow
         /// What frames hand over, in the order of the chunks that have something.
-        var received: ArraySlice<ReceivedReferences> = []
+        var received: ArraySlice<ReceivedReferences?> = []
         var end: Result<Void, any Error>?
         var reader: UnsafeContinuation<Void, Never>?
+
+        /// Taken, not only removed: the list keeps the memory of what it has lost at its beginning.
+        mutating func takeReceived() -> ReceivedReferences? {
+            guard let first = received.indices.first else { return nil }
+            defer { received.removeFirst() }
+            return received[first].take()
+        }
     }
 
     let call: CallID
@@ -95,7 +102,7 @@ final class IncomingStream: Sendable {
         let (chunk, received, grant, end) = state.withLock {
             state -> (StreamInflow.Chunk?, ReceivedReferences?, UInt32, Result<Void, any Error>?) in
             guard let (chunk, grant) = state.flow.take() else { return (nil, nil, 0, state.end) }
-            return (chunk, chunk.hasReferences ? state.received.popFirst() : nil, grant, nil)
+            return (chunk, chunk.hasReferences ? state.takeReceived() : nil, grant, nil)
         }
         if grant > 0, let link = session.state.withLock({ $0.phase.link }) { self.grant(grant, on: link) }
         guard let chunk else {
@@ -177,9 +184,9 @@ extension NodeSession {
         let flags = ChannelFlags(rawValue: frame.flags)
         guard flags.contains(.references), !flags.contains(.last) else { return nil }
         do throws(TelekinesisError) {
-            let entries = try ReferenceTable.parse(frame.body).entries
-            guard !entries.isEmpty else { throw TelekinesisError(.badArguments, "an element hands over nothing, and says that it does") }
-            return ReceivedReferences(entries, from: frame.peer, to: home)
+            let table = try ReferenceTable.parse(frame.body).entries
+            guard !table.isEmpty else { throw TelekinesisError(.protocolViolation, "the table of references is empty", ran: .no) }
+            return ReceivedReferences(table, from: frame.peer, to: home)
         } catch {
             throw TelekinesisError(.protocolViolation, error.message, cause: error)
         }

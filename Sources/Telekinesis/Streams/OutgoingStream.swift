@@ -158,7 +158,8 @@ final class OutgoingStream: Flushable {
             body = (try? MessagePackEncoder().encode(ThrownErrors.encode(error).wire)) ?? []
             flags.insert(.isError)
         }
-        state.withLock { $0.end = (body, flags) }
+        // Why it was made to fail, if it was, is what its reader is told.
+        state.withLock { $0.end = $0.end ?? (body, flags) }
         await withCheckedContinuation { continuation in
             state.withLock { $0.finished = continuation }
             flush()
@@ -176,19 +177,17 @@ final class OutgoingStream: Flushable {
             return true
         }
         guard mine else { return }
-        while let (part, references) = next() {
-            switch send(part, references) {
-            case .queued: continue
-            case .closed:
+        while let departure = next() {
+            switch (departure, send(departure)) {
+            case (.part, .queued): continue
+            case (.part, .closed): state.withLock { $0.isCancelled = true }
+            case (.end, .queued), (.end, .closed): state.withLock { $0.hasEnded = true }
+            case (_, .full):
                 state.withLock { state in
-                    state.isCancelled = true
-                    state.isFlushing = false
-                }
-                return flush()
-            case .full:
-                state.withLock { state in
-                    state.flow.putBack(part)
-                    if let number = part.references { state.references[number] = references }
+                    if case .part(let part, let references) = departure {
+                        state.flow.putBack(part)
+                        if let number = part.references { state.references[number] = references }
+                    }
                     state.isFlushing = false
                 }
                 _ = loop.schedule(after: Upload.pause) { [weak self] in self?.flush() }
@@ -197,19 +196,20 @@ final class OutgoingStream: Flushable {
         }
     }
 
-    private func next() -> (StreamOutflow.Part, OutgoingReferences?)? {
-        enum Next { case part(StreamOutflow.Part, OutgoingReferences?), end([UInt8], ChannelFlags), nothing }
+    private enum Departure {
+        case part(StreamOutflow.Part, OutgoingReferences?)
+        case end([UInt8], ChannelFlags)
+    }
+
+    private func next() -> Departure? {
         let (next, waiting, finished) = state.withLock {
-            state -> (Next, [UnsafeContinuation<Void, Never>], CheckedContinuation<Void, Never>?) in
+            state -> (Departure?, [UnsafeContinuation<Void, Never>], CheckedContinuation<Void, Never>?) in
             if !state.isCancelled, let part = state.flow.next() {
                 return (.part(part, part.references.flatMap { state.references.removeValue(forKey: $0) }), [], nil)
             }
-            state.isFlushing = false
-            var end = Next.nothing
-            if let last = state.end, state.isCancelled || state.flow.isEmpty, !state.hasEnded {
-                state.hasEnded = true
-                end = .end(last.body, last.flags)
-            }
+            var end: Departure?
+            if let last = state.end, state.isCancelled || state.flow.isEmpty, !state.hasEnded { end = .end(last.body, last.flags) }
+            state.isFlushing = end != nil
             let goesOn = state.isCancelled || state.flow.hasRoom
             defer {
                 if goesOn { state.waiting = [] }
@@ -217,13 +217,16 @@ final class OutgoingStream: Flushable {
             }
             return (end, goesOn ? state.waiting : [], state.hasEnded ? state.finished : nil)
         }
-        if case .end(let body, let flags) = next {
-            _ = link.sendData(body[...], flags: flags, peer: id.source, call: id.call, channel: Channel.stream)
-        }
         for continuation in waiting { continuation.resume() }
         finished?.resume()
-        if case .part(let part, let references) = next { return (part, references) }
-        return nil
+        return next
+    }
+
+    private func send(_ departure: Departure) -> SendOutcome {
+        switch departure {
+        case .part(let part, let references): send(part, references)
+        case .end(let body, let flags): link.sendData(body[...], flags: flags, peer: id.source, call: id.call, channel: Channel.stream)
+        }
     }
 
     private func send(_ part: StreamOutflow.Part, _ references: OutgoingReferences?) -> SendOutcome {

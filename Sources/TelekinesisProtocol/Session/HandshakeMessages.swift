@@ -126,11 +126,26 @@ public struct WireError: Codable, Sendable {
     /// For an error that can travel as itself: its MessagePack encoding.
     public var value: [UInt8]?
 
-    /// The travelling form of an error.
+    /// The most bytes of ``message``; of a longer one, the beginning travels.
+    public static let maximumMessage = 8 * 1024
+    /// The most bytes of ``type``.
+    public static let maximumType = 1024
+    /// The most bytes of ``mangled``; an error whose type has a longer name travels as text.
+    public static let maximumMangled = 256
+    /// The most bytes of ``value``; a larger error travels as text.
+    public static let maximumValue = 16 * 1024
+
+    /// The travelling form of an error. With all that may be added to it, it fits into one frame.
     public init(_ error: TelekinesisError) {
         code = error.code.rawValue
-        message = error.message
-        type = (error.cause as? RemoteError)?.typeName
+        message = Self.beginning(of: error.message, Self.maximumMessage)
+        type = (error.cause as? RemoteError).map { Self.beginning(of: $0.typeName, Self.maximumType) }
+    }
+
+    private static func beginning(of text: String, _ size: Int) -> String {
+        guard text.utf8.count > size else { return text }
+        // An index within a character stands for that character's start.
+        return text[..<text.utf8.index(text.startIndex, offsetBy: size - 3)] + "…"
     }
 
     /// The error again.

@@ -1,7 +1,8 @@
 /// The receiving end of a stream: what has come and was not read yet. Pure.
 ///
 /// Credit is granted as the reader takes what came, half a window at a time, so that a slow reader holds a window's worth and no more. Only an element
-/// that is larger than the window is given more while it comes, and then nothing else waits.
+/// that is larger than the window is given more while it comes, and then nothing else waits. Elements that wait are put together, however small the
+/// frames are that bring them: what they take is not much more than their bytes.
 public struct StreamInflow: Sendable {
     /// Whole elements, one after the other.
     public struct Chunk: Sendable {
@@ -15,6 +16,9 @@ public struct StreamInflow: Sendable {
 
     /// How much a receiver takes unless it says otherwise.
     public static let defaultWindow: UInt32 = 1024 * 1024
+
+    /// Elements are put together up to this many bytes.
+    private static let largestChunk = FrameHead.maximumBody
 
     private let window: Int
     private let limit: Int
@@ -44,37 +48,52 @@ public struct StreamInflow: Sendable {
     /// A frame came.
     ///
     /// - Returns: how much credit to grant now; 0 for none.
-    /// - Throws: `protocolViolation` for data beyond the credit, `tooLarge` for an element beyond the limit.
+    /// - Throws: `protocolViolation` for data beyond the credit, and for frames that bring nothing or hand something over where no element begins;
+    ///   `tooLarge` for an element beyond the limit.
     public mutating func receive(_ body: UnsafeRawBufferPointer, _ flags: ChannelFlags) throws(TelekinesisError) -> UInt32 {
         guard allowed > 0 else { throw TelekinesisError(.protocolViolation, "a stream sent more than it was granted", ran: .no) }
+        // It would cost its sender no credit.
+        guard !body.isEmpty else { throw TelekinesisError(.protocolViolation, "a stream sent a frame with nothing in it", ran: .no) }
+        guard partial == nil || !flags.contains(.references) else {
+            throw TelekinesisError(.protocolViolation, "a stream sent references in the middle of an element", ran: .no)
+        }
         allowed -= body.count
         guard (partial?.bytes.count ?? 0) + body.count <= limit else {
             throw TelekinesisError(.tooLarge, "an element of more than \(limit) bytes: raise `maximumValue` at the receiver", ran: .no)
         }
         var chunk = partial.take() ?? Chunk(bytes: [], hasReferences: flags.contains(.references), owed: 0)
+        if chunk.bytes.isEmpty, flags.isDisjoint(with: [.partial, .references]), addToLast(body, owed: body.count) { return grant() }
         chunk.bytes.append(contentsOf: body)
         chunk.owed += body.count
-        if flags.contains(.partial) { partial = chunk } else { append(chunk) }
+        if flags.contains(.partial) {
+            partial = chunk
+        } else if chunk.hasReferences || !chunk.bytes.withUnsafeBytes({ addToLast($0, owed: chunk.owed) }) {
+            chunks.append(chunk)
+        }
         return grant()
     }
 
-    /// Small chunks wait as one: what waits takes no more memory than its bytes, however few of them a frame has, and if it has none.
-    private mutating func append(_ chunk: Chunk) {
-        let last = chunks.endIndex - 1
-        guard !chunk.hasReferences, chunk.bytes.count <= Self.smallChunk, !chunks.isEmpty, !chunks[last].hasReferences,
-            chunks[last].bytes.count < FrameHead.maximumBody
-        else { return chunks.append(chunk) }
-        chunks[last].bytes += chunk.bytes
-        chunks[last].owed += chunk.owed
+    /// Puts whole elements that hand nothing over behind the last ones that wait.
+    ///
+    /// - Returns: `false` when they need a chunk of their own.
+    private mutating func addToLast(_ bytes: UnsafeRawBufferPointer, owed: Int) -> Bool {
+        guard let last = chunks.indices.last, !chunks[last].hasReferences, chunks[last].bytes.count + bytes.count <= Self.largestChunk else {
+            return false
+        }
+        chunks[last].bytes.append(contentsOf: bytes)
+        chunks[last].owed += owed
+        return true
     }
-
-    private static let smallChunk = 1024
 
     /// Takes the next elements to read.
     ///
     /// - Returns: them, and how much credit to grant now.
     public mutating func take() -> (chunk: Chunk, grant: UInt32)? {
-        guard let chunk = chunks.popFirst() else { return nil }
+        guard let first = chunks.indices.first else { return nil }
+        // Swapped, since the list keeps the memory of what it has lost at its beginning.
+        var chunk = Chunk(bytes: [], hasReferences: false, owed: 0)
+        swap(&chunk, &chunks[first])
+        chunks.removeFirst()
         free += chunk.owed
         return (chunk, grant())
     }

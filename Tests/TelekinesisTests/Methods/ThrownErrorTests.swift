@@ -5,6 +5,11 @@ import Testing
 @testable import Telekinesis
 
 struct Mishap: Error, Codable, Equatable { var number: Int }
+/// Describes itself at length.
+struct Wordy: Error, Codable, CustomStringConvertible {
+    var words: String
+    var description: String { words }
+}
 struct Wrapped<Value: Codable & Sendable>: Error, Codable { var value: Value }
 
 @Suite struct ThrownErrorTests {
@@ -26,5 +31,22 @@ struct Wrapped<Value: Codable & Sendable>: Error, Codable { var value: Value }
         // Each of endlessly many generic types would stay for ever once it was named.
         #expect(ThrownErrors.decode(wire, decoder: MessagePackDecoder()) == nil)
         #expect(wire.code == TelekinesisError.Code.methodFailed.rawValue)
+    }
+
+    @Test(arguments: ["x", "ß", "😀", "👨‍👩‍👧‍👦"]) func aLongErrorFitsIntoAFrame(_ character: String) throws {
+        for error: any Error in [
+            Wordy(words: String(repeating: character, count: 100_000)),
+            TelekinesisError(.invalidUse, "a" + String(repeating: character, count: 100_000)),
+            TelekinesisError(.methodFailed, "", cause: RemoteError(typeName: String(repeating: character, count: 100_000), message: "")),
+        ] {
+            let wire = ThrownErrors.encode(error).wire
+            #expect(wire.message.utf8.count <= WireError.maximumMessage && wire.type?.utf8.count ?? 0 <= WireError.maximumType)
+            #expect(!wire.message.contains("\u{fffd}"))
+            #expect(try MessagePackEncoder().encode(wire).count < FrameHead.maximumBody)
+        }
+        // What just fits is whole.
+        let text = String(repeating: "x", count: WireError.maximumMessage)
+        #expect(WireError(TelekinesisError(.invalidUse, text)).message == text)
+        #expect(WireError(TelekinesisError(.invalidUse, text + "x")).message.hasSuffix("x…"))
     }
 }

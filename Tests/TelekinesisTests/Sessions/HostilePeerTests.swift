@@ -147,6 +147,27 @@ import Testing
         try await stage.isUndisturbed()
     }
 
+    /// The peer begins to read the stream that a function returns which was just published.
+    private static func open(_ id: CallID, at hub: ScriptedHub) async throws {
+        hub.call(try hub.publishedKey(), id: 2, from: peer.rawValue)
+        let answer = try await hub.answer(to: 2)
+        // The stream is the one thing in the table of the answer.
+        let source = answer.body.withUnsafeBytes { try? ReferenceTable.parse($0).entries.first?.key }
+        hub.open(try #require(source ?? nil), id: id, from: peer.rawValue, window: 100)
+    }
+
+    @Test func aLongErrorEndsAStreamAndNothingElse() async throws {
+        let stage = try await Stage()
+        try await stage.node.publish(function: "numbers") {
+            RemoteStream<Int> { _ in throw Wordy(words: String(repeating: "x", count: 70_000)) }
+        }
+        try await Self.open(3, at: stage.hub)
+        let last = try await stage.hub.find(.data) { $0.call == 3 }
+        #expect(last.channelFlags.contains([.last, .isError]))
+        #expect(try MessagePackDecoder().decode(WireError.self, from: last.body).message.hasPrefix("xxx"))
+        try await stage.isUndisturbed()
+    }
+
     @Test func creditThatNobodyCouldWantEndsAStreamAndNothingElse() async throws {
         let stage = try await Stage()
         let (hub, node) = (stage.hub, stage.node)
@@ -157,11 +178,7 @@ import Testing
                 for number in 0... { try await send(number) }
             }
         }
-        hub.call(try hub.publishedKey(), id: 2, from: Self.peer.rawValue)
-        let answer = try await hub.answer(to: 2)
-        // The stream is the one thing in the table of the answer.
-        let source = answer.body.withUnsafeBytes { try? ReferenceTable.parse($0).entries.first?.key }
-        hub.open(try #require(source ?? nil), id: 3, from: Self.peer.rawValue, window: 100)
+        try await Self.open(3, at: hub)
         // It goes as far as it may.
         _ = try await hub.find(.data) { $0.call == 3 }
         for _ in 0..<3 {
@@ -226,6 +243,45 @@ import Testing
         }
         #expect(ends == [.protocolViolation])
         #expect(hub.take(.cancel).map(\.call) == [stream.call])
+        try await stage.isUndisturbed()
+    }
+
+    /// With nothing in it a frame would cost its sender no credit; without entries, a table is as good as nothing.
+    @Test(arguments: [([], []), ([0, 0, 1], .references)] as [([UInt8], ChannelFlags)])
+    func aStreamThatSendsNothingEnds(_ body: [UInt8], _ flags: ChannelFlags) async throws {
+        let stage = try await Stage()
+        let (hub, node) = (stage.hub, stage.node)
+        let stream = node.session.open(node.session.held(.random(), at: Self.peer), window: 1_000)
+        for _ in 0..<3 {
+            hub.send(
+                FrameWriter.data(
+                    flags: flags.union(.towardsCaller), peer: Self.peer, call: stream.call, channel: Channel.stream, bytes: body[...]))
+        }
+        guard case .end(let error) = try await stream.next() else {
+            Issue.record("nothing has come")
+            return
+        }
+        #expect((error as? TelekinesisError)?.code == .protocolViolation)
+        #expect(hub.take(.cancel).map(\.call) == [stream.call])
+        try await stage.isUndisturbed()
+    }
+
+    @Test func whatElementsHandOverIsGivenBackWhenTheyHaveBeenRead() async throws {
+        let stage = try await Stage()
+        let (hub, node) = (stage.hub, stage.node)
+        let stream = node.session.open(node.session.held(.random(), at: Self.peer), window: 1_000)
+        let keys = (0..<3).map { _ in ActorKey.random() }
+        for key in keys {
+            let bytes = ReferenceTable.bytes([(NodeID.hub, key)]) + [0]
+            hub.send(
+                FrameWriter.data(
+                    flags: [.towardsCaller, .references], peer: Self.peer, call: stream.call, channel: Channel.stream, bytes: bytes[...]))
+        }
+        for key in keys {
+            _ = try await stream.next()
+            #expect(hub.take(.release).map(\.releasedKey) == [key])
+        }
+        stream.cancel()
         try await stage.isUndisturbed()
     }
 }

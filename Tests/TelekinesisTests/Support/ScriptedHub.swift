@@ -190,6 +190,8 @@ struct HeardFrame {
     var callFlags: CallFlags { CallFlags(rawValue: read { $0.flags } ?? 0) }
     var replyFlags: ReplyFlags { ReplyFlags(rawValue: read { $0.flags } ?? 0) }
     var channelFlags: ChannelFlags { ChannelFlags(rawValue: read { $0.flags } ?? 0) }
+    /// The key in a release.
+    var releasedKey: ActorKey? { read { $0.key } }
     /// The method that a call names.
     var selector: UInt64? { try? CallBody(parsing: body, flags: callFlags.subtracting(.more)).selector }
 
