@@ -59,7 +59,7 @@ import Testing
         try await withTemporaryDirectory { directory in
             let (secretText, argument) = ("correct horse battery staple", "an argument nobody else should see")
             let file = directory + "/secret"
-            FileManager.default.createFile(atPath: file, contents: Data(secretText.utf8), attributes: [.posixPermissions: 0o600])
+            _ = FileManager.default.createFile(atPath: file, contents: Data(secretText.utf8), attributes: [.posixPermissions: 0o600])
             let log = Log()
             let secret = try SharedSecret(file: file)
             let witness = Witness(secret)
