@@ -104,14 +104,15 @@ extension IncomingCalls {
         return true
     }
 
+    /// A call whose arguments came in parts has its answer without having run: those behind it need not wait for it.
+    func end(_ arrived: ArrivingCall, _ id: IncomingCall.ID) {
+        state.withLock { $0.arrivals.end(id.call, at: arrived.place, with: nil) }
+    }
+
     /// Starts the calls whose turn has come.
     func startArrived(at place: Arrivals.Place) {
-        while let call = state.withLock({ $0.arrivals.next(at: place) }) {
-            if call.charged != nil {
-                start(call)
-            } else {
-                startWhenMade(call, place.key)
-            }
+        while let calls = state.withLock({ $0.arrivals.next(at: place) }) {
+            for call in calls { if call.charged != nil { start(call) } else { startWhenMade(call, place.key) } }
         }
     }
 

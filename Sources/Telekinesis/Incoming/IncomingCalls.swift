@@ -132,9 +132,7 @@ final class IncomingCalls: Sendable {
                 }
             }
         } catch {
-            if let arrived {
-                state.withLock { $0.arrivals.end(id.call, at: arrived.place, with: nil) }
-            }
+            if let arrived { end(arrived, id) }
             refuse(id, error, on: link)
             if let produced { registry.settle(produced, .failure(error)) }
         }
@@ -161,9 +159,11 @@ final class IncomingCalls: Sendable {
             ObjectService.open.rawValue where head.resultKey != nil:
             throw TelekinesisError(.badArguments, "this call returns no object for which its caller could choose a key", ran: .no)
         case ObjectService.describe.rawValue:
+            if let arrived { end(arrived, id) }
             answer(id, ReplyWriter.encoded(callee.description), [], on: link)
             return
         case ObjectService.ping.rawValue:
+            if let arrived { end(arrived, id) }
             answer(id, ReplyWriter.encoded(Optional<Int>.none), [], on: link)
             return
         default: break
@@ -192,14 +192,13 @@ final class IncomingCalls: Sendable {
         guard let gate = call.charged?.gate, !gate.enter(call) else { return dispatcher.submit(call) }
     }
 
-    /// A call is not wanted any more. One that waits for a place is answered at once.
+    /// A call is not wanted any more. One that waits for a place, or behind a large call, is answered at once.
     private func stop(_ call: IncomingCall) {
         call.cancel()
-        if let gate = call.charged?.gate, gate.giveUp(call) {
-            let error = TelekinesisError(.cancelled, "the call was cancelled before it began")
-            call.refuse(error)
-            if let key = call.action.key { registry.settle(key, .failure(error)) }
-        }
+        guard call.charged?.gate?.giveUp(call) == true || state.withLock({ $0.arrivals.giveUp(call) }) else { return }
+        let error = TelekinesisError(.cancelled, "the call was cancelled before it began")
+        call.refuse(error)
+        if let key = call.action.key { registry.settle(key, .failure(error)) }
     }
 
     /// The dispatcher of the loop that brought the call: within one process the hub's loops bring calls to the node directly.

@@ -68,7 +68,3 @@ import Testing
         await node.close()
     }
 }
-
-extension Node {
-    fileprivate var isUntouched: Bool { session.incoming.counts.allSatisfy { $0 == 0 } }
-}

@@ -90,17 +90,27 @@ final class ScriptedHub: HubEndpoint {
 
     /// A call by some peer of a function that the node has published.
     ///
-    /// - Parameter size: how many bytes the first frame's arguments have, where more are to follow.
-    func call(_ key: ActorKey, id: CallID, from peer: UInt64, remaining: UInt32 = 30_000, firstOfMany size: Int? = nil) {
+    /// - Parameters:
+    ///   - size: how many bytes the first frame's arguments have, where more are to follow.
+    ///   - selector: what it means, if not the function.
+    func call(
+        _ key: ActorKey, id: CallID, from peer: UInt64, remaining: UInt32 = 30_000, firstOfMany size: Int? = nil,
+        selector: Selector = ObjectService.function
+    ) {
         var frame = FrameWriter.frame(.call, body: [UInt8](repeating: 0, count: CallBody.fixedSize + (size ?? 0)))
         frame.withUnsafeMutableBytes {
             FrameWriter.call(
                 over: $0, flags: size == nil ? [] : .more, peer: NodeID(rawValue: peer), call: id, target: .key(key), remaining: remaining)
             CallBody.writeFixed(
-                UnsafeMutableRawBufferPointer(rebasing: $0[FrameType.call.headSize...]), selector: ObjectService.function.rawValue,
-                signature: 0, encoding: .messagePack, argumentCount: 0)
+                UnsafeMutableRawBufferPointer(rebasing: $0[FrameType.call.headSize...]), selector: selector.rawValue, signature: 0,
+                encoding: .messagePack, argumentCount: 0)
         }
         send(frame)
+    }
+
+    /// The rest of a call's arguments.
+    func finish(_ call: CallID, from peer: UInt64, with bytes: [UInt8] = []) {
+        send(FrameWriter.data(flags: .last, peer: NodeID(rawValue: peer), call: call, bytes: bytes[...]))
     }
 
     /// A peer begins to read a stream that it was given.
@@ -222,4 +232,9 @@ extension Node {
         change(&configuration)
         return try await connect(to: hub, configuration: configuration)
     }
+}
+
+extension Node {
+    /// Whether no call of another node is under way here, nor anything that is left of one.
+    var isUntouched: Bool { session.incoming.counts.allSatisfy { $0 == 0 } }
 }
