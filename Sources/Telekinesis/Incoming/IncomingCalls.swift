@@ -13,7 +13,7 @@ final class IncomingCalls: Sendable {
         var uploads = Uploads()
         var arrivals = Arrivals()
         /// Results that leave in parts.
-        var downloads: [IncomingCall.ID: Download] = [:]
+        var downloads = Downloads()
         /// Told whenever the last call has its answer.
         var onIdle: (@Sendable () -> Void)?
         /// Told the next time, once.
@@ -27,23 +27,7 @@ final class IncomingCalls: Sendable {
         var isIdle: Bool { running.count == streams.count && downloads.isEmpty && uploads.isEmpty }
 
         var hasIdleWaiters: Bool { onIdle != nil || !idleWaiters.isEmpty }
-
-        /// Bytes of large results that one caller has not taken yet.
-        func resultBytes(of caller: NodeID) -> Int {
-            downloads.reduce(0) { $0 + ($1.key.source == caller ? $1.value.transfer.size : 0) }
-        }
     }
-
-    struct Download {
-        var transfer: OutgoingTransfer
-        let link: any FrameLink
-        var isPumping = false
-        /// A part for which there was no room.
-        var unsent: (part: ArraySlice<UInt8>, isLast: Bool)?
-    }
-
-    /// How long to wait for room on the link, in nanoseconds.
-    private static let pause: Int64 = 2_000_000
 
     let configuration: NodeConfiguration
     let loop: EventLoop
@@ -255,6 +239,7 @@ final class IncomingCalls: Sendable {
         if let next = call.charged?.gate?.leave(call) { dispatcher.submit(next) }
         let isIdle = state.withLock { state -> Bool in
             if state.running.remove(call.id.pair) != nil { state.shares.ended(call.id.source, remaining: state.running.count) }
+            if state.uploads.hasWhole { state.uploads.answered(call.id) }
             return state.isIdle && state.hasIdleWaiters
         }
         if isIdle { noteIdle() }
@@ -287,7 +272,7 @@ final class IncomingCalls: Sendable {
         let (running, stream) = state.withLock { ($0.running[id.pair], $0.streams.all[id]) }
         if let running { stop(running) }
         stream?.cancel()
-        let wasLeaving = state.withLock { $0.downloads.removeValue(forKey: id) != nil }
+        let wasLeaving = state.withLock { $0.downloads.remove(id) }
         // A cancelled call is answered too: its caller has given up, but the hub counts it until then.
         if drop(id, Self.cancelled) || wasLeaving {
             refuse(id, Self.cancelled, on: link)
@@ -315,7 +300,7 @@ final class IncomingCalls: Sendable {
         let size = min(reply.bytes.count, largest)
         let isLarge = size < reply.count
         if isLarge {
-            guard state.withLock({ $0.resultBytes(of: id.source) <= configuration.maximumPartialBytes }) else {
+            guard state.withLock({ $0.downloads.haveRoom(for: id.source, limits: partialLimits) }) else {
                 refuse(id, Self.resultsWait, on: link)
                 return []
             }
@@ -349,17 +334,35 @@ final class IncomingCalls: Sendable {
         case .queued: break
         }
         guard isLarge else { return reply.count <= Self.largestSpare ? reply.bytes : [] }
-        let download = Download(
-            transfer: reply.tail.map { OutgoingTransfer($0, from: 0) } ?? OutgoingTransfer(reply.bytes, from: size), link: link)
-        state.withLock { $0.downloads[id] = download }
+        let transfer = reply.tail.map { OutgoingTransfer($0, from: 0) } ?? OutgoingTransfer(reply.bytes, from: size)
+        state.withLock { $0.downloads.insert(transfer, id, on: link) }
         // A caller that has given up would take nothing more of it.
-        if call?.isCancelled == true, state.withLock({ $0.downloads.removeValue(forKey: id) }) != nil {
-            refuse(id, Self.cancelled, on: link)
+        if call?.isCancelled == true {
+            endDownload(id, Self.cancelled, on: link)
             return []
         }
+        if let deadline = call?.deadline { endDownload(id, at: deadline, on: link) }
         pump(id)
         return []
     }
+
+    /// Nobody takes a result after its call's deadline.
+    private func endDownload(_ id: IncomingCall.ID, at deadline: UInt64, on link: any FrameLink) {
+        let now = CallScope.now
+        let timer = loop.schedule(after: Int64(clamping: deadline > now ? deadline - now : 0)) { [weak self] in
+            self?.endDownload(id, Self.takenTooLate, on: link)
+        }
+        if !state.withLock({ $0.downloads.set(timer, for: id) }) { timer.cancel() }
+    }
+
+    private func endDownload(_ id: IncomingCall.ID, _ reason: TelekinesisError, on link: any FrameLink) {
+        guard state.withLock({ $0.downloads.remove(id) }) else { return }
+        refuse(id, reason, on: link)
+        noteIdle()
+    }
+
+    private static let takenTooLate = TelekinesisError(
+        .deadlineExceeded, "the caller had not taken all of the result by the call's deadline", ran: .yes)
 
     /// Workers keep no more memory than that for the next reply.
     private static let largestSpare = 1024
@@ -378,35 +381,23 @@ final class IncomingCalls: Sendable {
     }
 
     private static let resultsWait = TelekinesisError(
-        .overloaded, "large results of earlier calls wait for this caller to take them: it must read faster", ran: .yes)
+        .overloaded,
+        "large results of earlier calls wait for their callers to take them (`maximumPartialBytes`, `maximumPartialBytesPerCaller`): "
+            + "await some first",
+        ran: .yes)
 
     private func pump(_ id: IncomingCall.ID) {
-        let mine = state.withLock { state -> Bool in
-            guard let download = state.downloads[id], !download.isPumping else { return false }
-            state.downloads[id]?.isPumping = true
-            return true
-        }
-        guard mine else { return }
-        while true {
-            let (part, link) = state.withLock { state -> ((part: ArraySlice<UInt8>, isLast: Bool)?, (any FrameLink)?) in
-                let part = state.downloads[id]?.unsent.take() ?? state.downloads[id]?.transfer.next()
-                let link = state.downloads[id]?.link
-                if part == nil { state.downloads[id]?.isPumping = false }
-                return (part, link)
-            }
-            guard let part, let link else { return }
+        guard state.withLock({ $0.downloads.begin(id) }) else { return }
+        while let (part, link) = state.withLock({ $0.downloads.next(id) }) {
             let flags: ChannelFlags = part.isLast ? [.last, .towardsCaller] : .towardsCaller
             switch link.sendData(part.part, flags: flags, peer: id.source, call: id.call, limit: QueueLimit.data) {
             case .queued where !part.isLast: continue
             case .queued, .closed:
-                _ = state.withLock { $0.downloads.removeValue(forKey: id) }
+                state.withLock { _ = $0.downloads.remove(id) }
                 return noteIdle()
             case .full:
-                state.withLock { state in
-                    state.downloads[id]?.unsent = part
-                    state.downloads[id]?.isPumping = false
-                }
-                _ = loop.schedule(after: Self.pause) { [weak self] in self?.pump(id) }
+                state.withLock { $0.downloads.putBack(part, id) }
+                _ = loop.schedule(after: OutgoingParts.pause) { [weak self] in self?.pump(id) }
                 return
             }
         }
@@ -415,7 +406,7 @@ final class IncomingCalls: Sendable {
     /// The caller takes more of a large result.
     func credit(_ frame: Frame, on link: any FrameLink) {
         let id = IncomingCall.ID(source: frame.peer, call: frame.call)
-        state.withLock { $0.downloads[id]?.transfer.grant(frame.amount) }
+        state.withLock { $0.downloads.grant(frame.amount, id) }
         pump(id)
     }
 
@@ -465,7 +456,7 @@ final class IncomingCalls: Sendable {
         for call in calls { stop(call) }
         cancelStreams { $0.source == peer }
         let arriving = state.withLock { state in
-            for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
+            state.downloads.removeAll { $0 == peer }
             return state.uploads.calls.keys.filter { $0.source == peer }
         }
         for id in arriving { drop(id, Self.cancelled) }
@@ -479,7 +470,7 @@ final class IncomingCalls: Sendable {
         for call in calls { stop(call) }
         cancelStreams { _ in true }
         let arriving = state.withLock { state in
-            state.downloads = [:]
+            state.downloads.removeAll { _ in true }
             return Array(state.uploads.calls.keys)
         }
         for id in arriving { drop(id, Self.cancelled) }
