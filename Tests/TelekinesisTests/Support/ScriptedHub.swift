@@ -20,6 +20,8 @@ final class ScriptedHub: HubEndpoint {
             node: NodeID(rawValue: 5), principal: .anonymous, ticket: nil, epoch: 1, proof: [], pingInterval: 15, maximumCalls: 100)
         /// The answer of the hub's method of that selector, in place of `nil`.
         var answers: [UInt64: [UInt8]] = [:]
+        /// Run once, when one of the hub's methods of that selector is called.
+        var surprises: [UInt64: @Sendable () -> Void] = [:]
     }
 
     let eventLoops: EventLoopGroup
@@ -55,6 +57,15 @@ final class ScriptedHub: HubEndpoint {
     func answer(_ selector: Selector, with value: some Encodable) throws {
         let value = try MessagePackEncoder().encode(value)
         state.withLock { $0.answers[selector.rawValue] = value }
+    }
+
+    /// Has something happen while the next call of one of the hub's methods is on its way.
+    func surprise(_ selector: Selector, with body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.surprises[selector.rawValue] = body }
+    }
+
+    fileprivate func takeSurprise(_ selector: UInt64) -> (@Sendable () -> Void)? {
+        state.withLock { $0.surprises.removeValue(forKey: selector) }
     }
 
     fileprivate var currentWelcome: Welcome { state.withLock { $0.welcome } }
@@ -175,6 +186,7 @@ private final class Ear: FrameReceiver {
             return
         }
         let selector = (try? CallBody(parsing: frame.body, flags: []))?.selector ?? 0
+        hub.takeSurprise(selector)?()
         let isResolve = selector == HubService.resolve.rawValue
         let answer = ResolveAnswer(kind: .object, sharing: .shared, provider: nil)
         let value = isResolve ? try? MessagePackEncoder().encode(answer) : [0xc0]
