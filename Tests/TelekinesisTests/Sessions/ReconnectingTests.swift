@@ -107,4 +107,21 @@ import Testing
         #expect(words.bound == [kept.handle] && words.unbound.isEmpty)
         await node.close()
     }
+
+    @Test func aNodeThatIsClosedWhileItWaitsForTheNextAttemptEndsAtOnce() async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        weak var session: NodeSession?
+        do {
+            let node = try await Node.connect(hub)
+            session = node.session
+            hub.greetAll(with: [Handshake.bye(TelekinesisError(.forbidden, "go away"))])
+            hub.cut()
+            await clock.advance(by: 100_000_000_000)
+            await node.close()
+        }
+        // Not a moment passes.
+        await clock.advance(by: 0)
+        try await eventually { session == nil }
+    }
 }
