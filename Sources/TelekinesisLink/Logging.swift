@@ -79,11 +79,17 @@ public struct LogHandler: Sendable {
         log(.error, message(), fields())
     }
 
-    /// A message as one line in which nothing can act on a terminal or feign a second line.
+    /// A message as one line in which nothing can act on a terminal, or feign a second line or a further field.
     static func line(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>) -> String {
         var line = "telekinesis \(level): \(escaped(message))"
-        for (key, value) in fields { line += " \(escaped(key))=\(escaped(value))" }
+        for (key, value) in fields { line += " \(escaped(key))=\(quoted(escaped(value)))" }
         return line
+    }
+
+    /// A value of several words, or of none, in quotation marks.
+    private static func quoted(_ text: String) -> String {
+        let isOneWord = text.unicodeScalars.allSatisfy { !$0.properties.isWhitespace && $0 != "=" && $0 != "\"" }
+        return isOneWord && !text.isEmpty ? text : "\"\(text.replacing("\"", with: "\\u{22}"))\""
     }
 
     private static func escaped(_ text: String) -> String {
