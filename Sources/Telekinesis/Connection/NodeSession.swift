@@ -5,8 +5,9 @@ internal import TelekinesisProtocol
 
 /// A node's side of its session with the hub: it outlives connections, and every frame in either direction passes here once.
 ///
-/// This file holds the state and what becomes of a frame that arrives. `NodeSession+Calls` has the calls on their way out, `NodeSession+Opening`
-/// the way from a fresh link to an open session; calls that arrive are the business of ``IncomingCalls``.
+/// This file holds the state and what becomes of a frame that arrives. `NodeSession+Calls` has the calls on their way out, `NodeSession+Uploads` their
+/// large arguments, `NodeSession+Ending` how they end; `NodeSession+Opening` the way from a fresh link to an open session. Calls that arrive are the
+/// business of ``IncomingCalls``.
 final class NodeSession: FrameReceiver {
     /// Where the session stands.
     enum Phase {

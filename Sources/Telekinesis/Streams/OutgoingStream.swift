@@ -187,7 +187,7 @@ final class OutgoingStream: Flushable {
                     if let number = part.references { state.references[number] = references }
                     state.isFlushing = false
                 }
-                _ = loop.schedule(after: Upload.pause) { [weak self] in self?.flush() }
+                _ = loop.schedule(after: OutgoingParts.pause) { [weak self] in self?.flush() }
                 return
             }
         }
