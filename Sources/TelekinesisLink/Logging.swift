@@ -80,13 +80,19 @@ public struct LogHandler: Sendable {
         log(.error, message(), fields())
     }
 
-    /// A message as one line in which nothing can act on a terminal or feign a second line.
+    /// A message as one line in which nothing can act on a terminal, or feign a second line or a further field.
     static func line(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>) -> String {
         var line = "telekinesis \(level): \(message.printable(atMost: longest))"
-        for (key, value) in fields { line += " \(key.printable(atMost: longest))=\(value.printable(atMost: longest))" }
+        for (key, value) in fields { line += " \(key.printable(atMost: longest))=\(quoted(value.printable(atMost: longest)))" }
         return line
     }
 
     /// How many scalars are shown of a message, and of each field.
     private static let longest = 2_000
+
+    /// A value of several words, or of none, in quotation marks.
+    private static func quoted(_ text: String) -> String {
+        let isOneWord = text.unicodeScalars.allSatisfy { !$0.properties.isWhitespace && $0 != "=" && $0 != "\"" }
+        return isOneWord && !text.isEmpty ? text : "\"\(text.replacing("\"", with: "\\u{22}"))\""
+    }
 }

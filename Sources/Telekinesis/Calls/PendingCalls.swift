@@ -86,6 +86,9 @@ struct PendingCalls: ~Copyable {
     /// Whether a call awaits its answer.
     func contains(_ id: CallID) -> Bool { entries[id] != nil }
 
+    /// Whether a call that awaits its answer has left this process.
+    func wasSent(_ id: CallID) -> Bool { entries[id]?.wasSent ?? false }
+
     /// Takes out every call that is due.
     mutating func expire(at now: UInt64) -> [(id: CallID, entry: Entry)] {
         let due = removeAll { $0.deadline <= now }

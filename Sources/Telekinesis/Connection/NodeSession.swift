@@ -5,8 +5,9 @@ internal import TelekinesisProtocol
 
 /// A node's side of its session with the hub: it outlives connections, and every frame in either direction passes here once.
 ///
-/// This file holds the state and what becomes of a frame that arrives. `NodeSession+Calls` has the calls on their way out, `NodeSession+Opening`
-/// the way from a fresh link to an open session; calls that arrive are the business of ``IncomingCalls``.
+/// This file holds the state and what becomes of a frame that arrives. `NodeSession+Calls` has the calls on their way out, `NodeSession+Uploads` their
+/// large arguments, `NodeSession+Ending` how they end; `NodeSession+Opening` the way from a fresh link to an open session. Calls that arrive are the
+/// business of ``IncomingCalls``.
 final class NodeSession: FrameReceiver {
     /// Where the session stands.
     enum Phase {
@@ -48,6 +49,9 @@ final class NodeSession: FrameReceiver {
         var lastEnd: TelekinesisError?
         /// Why whoever answers at the hub's address has not let this node in the last time; `nil` when it has, or when nobody answers.
         var refusal: TelekinesisError?
+
+        /// Whether calls have left and have no answer yet: all but those that wait for a connection. Streams may go on for ever, and do not count.
+        var awaitsAnswers: Bool { pending.count > held.count + streams.keys.count { pending.wasSent($0) } }
 
         /// Takes out the calls that end with their link.
         mutating func takeLost() -> [(id: CallID, entry: PendingCalls.Entry)] {
@@ -169,14 +173,13 @@ final class NodeSession: FrameReceiver {
     }
 
     private func drain(_ link: any FrameLink) {
-        let isIdle = state.withLock { state -> Bool in
-            guard case .open(let current) = state.phase, current === link else { return false }
+        state.withLock { state in
+            guard case .open(let current) = state.phase, current === link else { return }
             state.phase = .draining(link)
             isDraining.store(true, ordering: .relaxed)
-            return state.pending.count == state.streams.count
         }
         incoming.onIdle { [weak self] in self?.leaveIfDrained() }
-        if isIdle { leaveIfDrained() }
+        leaveIfDrained()
     }
 
     /// Says goodbye on a draining link once nothing is under way in either direction.
@@ -184,7 +187,7 @@ final class NodeSession: FrameReceiver {
         let (link, ended) = state.withLock { state -> ((any FrameLink)?, [OutgoingCall]) in
             guard case .draining(let link) = state.phase else { return (nil, []) }
             let ended = state.takeEnded()
-            return (state.pending.count - state.streams.count == state.held.count && incoming.isIdle ? link : nil, ended)
+            return (!state.awaitsAnswers && incoming.isIdle ? link : nil, ended)
         }
         withExtendedLifetime(ended) {}
         link?.close(TelekinesisError(.draining, "the hub asked this connection to end"))

@@ -271,15 +271,14 @@ final class Registry: Sendable {
     /// - Returns: `false` when the object is no longer under construction: look it up again.
     func wait(_ call: IncomingCall, for key: ActorKey) -> Bool {
         state.withLock { state in
-            guard var entry = state.entries.remove(key.pair) else { return false }
-            guard case .pending(var calls) = entry.slot else {
-                state.entries[key.pair] = entry
-                return false
-            }
-            calls.append(call)
-            entry.slot = .pending(calls)
-            state.entries[key.pair] = entry
-            return true
+            state.entries.update(key.pair) { entry in
+                guard case .pending(var calls) = entry.slot else { return false }
+                // Owned by nobody else, so that appending copies nothing.
+                entry.slot = .pending([])
+                calls.append(call)
+                entry.slot = .pending(calls)
+                return true
+            } ?? false
         }
     }
 

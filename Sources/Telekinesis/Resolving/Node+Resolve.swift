@@ -168,8 +168,8 @@ extension NodeSession {
     func boundRoute(_ name: ServiceName, _ choice: ProviderChoice = .balanced) -> NameRoute {
         let route = route(name, choice)
         guard !route.isBound.load(ordering: .acquiring) else { return route }
-        // Two tasks may both say it.
-        if let bind = try? ControlCall.frame(HubService.resolve, route.request(wait: false)) {
+        // The next connection begins with binding all routes. Two tasks may both say it.
+        if state.withLock({ $0.phase.knowsRoutes }), let bind = try? ControlCall.frame(HubService.resolve, route.request(wait: false)) {
             start(bind, to: ControlCall.target) { _ in }
         }
         route.isBound.store(true, ordering: .releasing)
@@ -178,11 +178,21 @@ extension NodeSession {
 
     /// The last proxy of a name has gone.
     func unbind(_ name: ServiceName, _ choice: ProviderChoice, handle: UInt32) {
-        let isOpen = state.withLock { state in
+        let isBound = state.withLock { state in
             state.routes.remove(name, choice, handle: handle)
-            return if case .open = state.phase { true } else { false }
+            return state.phase.knowsRoutes
         }
-        guard isOpen, let frame = try? ControlCall.frame(HubService.unbind, handle) else { return }
+        guard isBound, let frame = try? ControlCall.frame(HubService.unbind, handle) else { return }
         start(frame, to: ControlCall.target) { _ in }
+    }
+}
+
+extension NodeSession.Phase {
+    /// Whether the hub has been told the routes that were in use when this connection began, and is told of those that come and go.
+    fileprivate var knowsRoutes: Bool {
+        switch self {
+        case .opening, .open: true
+        case .connecting, .shakingHands, .draining, .stopped: false
+        }
     }
 }

@@ -190,7 +190,7 @@ final class OutgoingStream: Flushable {
                     }
                     state.isFlushing = false
                 }
-                _ = loop.schedule(after: Upload.pause) { [weak self] in self?.flush() }
+                _ = loop.schedule(after: OutgoingParts.pause) { [weak self] in self?.flush() }
                 return
             }
         }

@@ -60,7 +60,7 @@ extension HubSession {
             caller.session.noteReply(caller.link.send(answer), on: caller.link)
         } else {
             // Whether there is such a call only the caller knows.
-            answer.withUnsafeBytes { relay($0, lane: .urgent, patch: .none, to: caller, frame.peer, from: node) }
+            _ = answer.withUnsafeBytes { relay($0, lane: .urgent, patch: .none, to: caller, frame.peer, from: node) }
         }
     }
 

@@ -171,13 +171,17 @@ extension HubSession {
         let resolved = entry.answer()
         let waitsOn = resolved == nil && tables.withLock { tables in
             guard tables.open[call.id] != nil, !tables.isAskedToLeave else { return false }
-            entry.state.withLock { $0.withWaiting { $0.putBack([]) } }
-            return true
+            return entry.state.withLock { $0.withWaiting { $0.putBack([]) } }
         }
         if waitsOn { return startTimer(call.id, at: entry, remaining: remaining(call), on: link) }
         skip(entry)
-        guard tables.withLock({ $0.close(call.id) }) else { return }
-        if let resolved { answer(call.id, resolved, on: link) } else { refuse(call.id, .hubIsClosing, on: link) }
+        let (isOpen, leaves) = tables.withLock { ($0.close(call.id), $0.isAskedToLeave) }
+        guard isOpen else { return }
+        if let resolved {
+            answer(call.id, resolved, on: link)
+        } else {
+            refuse(call.id, leaves ? .hubIsClosing : Self.cancelledWhileWaiting, on: link)
+        }
     }
 
     private func unbind(_ handle: UInt32) throws(TelekinesisError) -> Nothing {

@@ -114,25 +114,6 @@ import Testing
         await node.close()
     }
 
-    @Test func resultsThatNobodyTakesAreBounded() async throws {
-        let hub = try ScriptedHub()
-        let node = try await Node.connect(hub) { $0.maximumPartialBytes = 4 * 1024 * 1024 }
-        try await node.publish(function: "large") { [UInt8](repeating: 7, count: 2 * 1024 * 1024) }
-        let key = try hub.publishedKey()
-        func call(_ id: CallID, from peer: UInt64) async throws -> HeardFrame {
-            hub.call(key, id: id, from: peer)
-            return try await hub.answer(to: id)
-        }
-        var errors: [TelekinesisError] = []
-        for id in 1...10 { if let error = try await call(CallID(id), from: 77).error { errors.append(error) } }
-        #expect(errors.count >= 5)
-        #expect(errors.allSatisfy { $0.code == .overloaded && $0.ran == .yes })
-        // Others are not disturbed, and with its caller what waited goes.
-        #expect(try await call(1, from: 78).error == nil)
-        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77), call: 1))
-        #expect(try await call(11, from: 77).error == nil)
-    }
-
     @Test func aHandleThatAnotherTaskIsAboutToBindIsBoundInFrontOfTheCall() async throws {
         let hub = try ScriptedHub()
         let node = try await Node.connect(hub)
