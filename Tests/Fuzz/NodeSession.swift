@@ -101,7 +101,7 @@ private struct Performance {
         try await node.publish(function: "double") { (number: Int) in number &* 2 }
         let calls = Mutex<[Task<Void, Never>]>([])
         while !input.isEmpty { step(node, servant) { call in calls.withLock { $0.append(Task { await call() }) } } }
-        for peer in Self.peers { hub.send(FrameWriter.frame(.gone, peer: peer)) }
+        for peer in Self.peers { hub.send(FrameWriter.frame(.gone, peer: peer, call: 1)) }
         // Whoever ran may run on for a moment.
         var turns = 0
         while node.session.incoming.counts != [0, 0, 0, 0] {
@@ -145,7 +145,7 @@ private struct Performance {
         case 7: hub.send(FrameWriter.share(key(two), of: peer, with: Self.peers[Int(three) % 3]))
         case 8:
             // One who goes may come back, perhaps as somebody else.
-            if three & 1 == 0 { hub.send(FrameWriter.frame(.gone, peer: peer)) }
+            if three & 1 == 0 { hub.send(FrameWriter.frame(.gone, peer: peer, call: 1)) }
             hub.introduce(peer, as: "p\(two)")
         case 9: hub.answerNext(with: value(), isError: three & 1 == 1)
         case 10:

@@ -169,10 +169,12 @@ extension HubSession {
     /// Somebody serves the name that a resolve waited for, or has done so for a moment.
     func finishResolve(_ call: WaitingCall, _ entry: NameEntry, on link: any FrameLink) {
         let resolved = entry.answer()
-        let waitsOn = resolved == nil && tables.withLock { tables in
-            guard tables.open[call.id] != nil, !tables.isAskedToLeave else { return false }
-            return entry.state.withLock { $0.withWaiting { $0.putBack([]) } }
-        }
+        let waitsOn =
+            resolved == nil
+            && tables.withLock { tables in
+                guard tables.open[call.id] != nil, !tables.isAskedToLeave else { return false }
+                return entry.state.withLock { $0.withWaiting { $0.putBack([]) } }
+            }
         if waitsOn { return startTimer(call.id, at: entry, remaining: remaining(call), on: link) }
         skip(entry)
         let (isOpen, leaves) = tables.withLock { ($0.close(call.id), $0.isAskedToLeave) }

@@ -60,7 +60,7 @@ import Testing
         hub.call(key, id: 101, from: 77, firstOfMany: 100)
         hub.finish(101, from: 77)
         #expect(node.session.incoming.counts[0] == 100)
-        if isWholeLinkGone { hub.cut() } else { hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77))) }
+        if isWholeLinkGone { hub.cut() } else { hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77), call: 1)) }
         #expect(node.isUntouched)
         try await eventually { hub.joins == (isWholeLinkGone ? 2 : 1) }
         try await node.ping()

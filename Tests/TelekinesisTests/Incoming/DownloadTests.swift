@@ -38,7 +38,7 @@ import Testing
         hub.send(FrameWriter.credit(flags: .towardsCaller, peer: NodeID(rawValue: 78), call: 1, amount: 1 << 30))
         #expect(try await call(2, from: 79) == nil)
         hub.send(FrameWriter.frame(.cancel, peer: NodeID(rawValue: 79), call: 2))
-        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77)))
+        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77), call: 1))
         #expect(node.isUntouched)
         for id in 4...5 as ClosedRange<CallID> { #expect(try await call(id, from: 77) == nil) }
         hub.cut()
