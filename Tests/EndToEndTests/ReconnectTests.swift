@@ -124,6 +124,42 @@ import Testing
         await hub.stop()
     }
 
+    @Test func aNameThatIsElsewhereAfterAReconnectIsSoForItsFormerProviderToo() async throws {
+        let hub = try await startHub()
+        let way = try CuttableHub(hub)
+        let (former, other) = (try await way.connect(), try await hub.connect())
+        try await former.publish(Counter(initialValue: 1, on: former), as: "demo/counter")
+        @Sendable func value() async throws -> Int { try await former.resolve("demo/counter", as: Counter.self).value }
+        #expect(try await value() == 1)
+        way.lead(to: nil)
+        way.line?.cut()
+        try await other.publish(Counter(initialValue: 2, on: other), as: "demo/counter")
+        way.lead(to: hub)
+        try await eventually { try await value() == 2 }
+        // It asks again, and has the name when that is free.
+        try await other.withdraw("demo/counter")
+        try await eventually { (try? await value()) == 1 }
+        await hub.stop()
+    }
+
+    @Test func aNameThatWasTakenOverIsNotPublishedAgain() async throws {
+        let hub = try await startHub()
+        let way = try CuttableHub(hub)
+        let (former, next) = (try await way.connect(), try await hub.connect())
+        try await former.publish(Counter(on: former), as: "demo/counter")
+        try await former.publish(Counter(on: former), as: "demo/kept")
+        try await next.publish(Counter(on: next), as: "demo/counter", .replace)
+        await next.close()
+        way.line?.cut()
+        try await eventually { way.joins == 2 }
+        #expect(try await former.list("demo/").map(\.name) == ["demo/kept"])
+        // Only if the program says so.
+        try await former.withdraw("demo/counter")
+        try await former.publish(Counter(on: former), as: "demo/counter")
+        #expect(try await former.list("demo/").count == 2)
+        await hub.stop()
+    }
+
     @Test func attemptsToReconnectBecomeRarer() async throws {
         let hub = try await startHub()
         let way = try CuttableHub(hub)

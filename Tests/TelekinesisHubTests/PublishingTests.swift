@@ -41,11 +41,13 @@ import Testing
     @Test func replaceTakesTheNameOver() async throws {
         let hub = try await startHub()
         let (first, second, caller) = (try SimulatedNode(hub), try SimulatedNode(hub), try SimulatedNode(hub))
-        try first.publish("a", .exclusive)
+        let key = try first.publish("a", .exclusive)
         try caller.resolve("a", route: 1)
         try second.publish("a", .replace)
         caller.call(.route(1))
-        #expect(first.take(.call).isEmpty && second.take(.call).count == 1)
+        // The old provider is told, and is called no more.
+        #expect(first.take().map(\.bytes) == [FrameWriter.replaced(try ServiceName("a"), key)])
+        #expect(second.take(.call).count == 1)
         // The old provider's withdrawal is not the new one's.
         #expect(throws: TelekinesisError.self) { try first.withdraw("a") }
         first.close()

@@ -133,8 +133,14 @@ extension NodeSession {
 
     /// Publishes again what was published on an earlier connection; tries again while somebody else holds the name.
     private func republish(_ publication: Publication, on link: any FrameLink) {
+        guard publication.standing.load(ordering: .relaxed) != .lost else { return }
         control(HubService.publish, publication.renewal, on: link) { [weak self] result in
             guard let self else { return }
+            switch result.failure?.code {
+            case nil: publication.note(isTaken: false)
+            case .nameTaken: publication.note(isTaken: true)
+            default: break
+            }
             guard let error = result.failure, publications.contains(publication) else { return }
             configuration.logger.warning(
                 "a name could not be published again", ["name": publication.name.description, "error": "\(error)"])

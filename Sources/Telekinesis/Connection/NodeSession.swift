@@ -136,6 +136,7 @@ final class NodeSession: FrameReceiver {
         case .peer: try introduced(frame)
         case .gone: peerHasGone(frame.peer, number: frame.call)
         case .drain: drain(link)
+        case .replaced: replaced(frame)
         case .proof: throw TelekinesisError(.protocolViolation, "only a node sends a proof")
         case .end, .note, .settled, .ping, .pong, nil: break
         }
@@ -170,6 +171,15 @@ final class NodeSession: FrameReceiver {
                 .failure(TelekinesisError(.disconnected, "the provider has gone while the call was under way", ran: .maybe)))
         }
         leaveIfDrainedSoon()
+    }
+
+    /// Another node has taken over a name of this one.
+    private func replaced(_ frame: Frame) {
+        guard frame.body.count > 16, let name = try? ServiceName(String(decoding: frame.body[16...], as: UTF8.self)),
+            let publication = publications.find(name), publication.key == ActorKey(loading: frame.body, at: 0)
+        else { return }
+        publication.standing.store(.lost, ordering: .relaxed)
+        configuration.logger.warning("another node has taken a name over", ["name": name.description])
     }
 
     private func drain(_ link: any FrameLink) {

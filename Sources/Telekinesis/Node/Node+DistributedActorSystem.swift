@@ -43,7 +43,8 @@ extension Node: DistributedActorSystem {
             }
             return actor
         case .route(let route):
-            guard !session.publications.isEmpty, let publication = session.publications.find(route.name), publication.sharing != .shared
+            guard !session.publications.isEmpty, let publication = session.publications.find(route.name), publication.sharing != .shared,
+                publication.isOwn
             else { return nil }
             return session.incoming.registry.actor(publication.key)
         }

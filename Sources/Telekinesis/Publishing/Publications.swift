@@ -8,6 +8,8 @@ final class Publication: Sendable {
     let kind: ServiceKind
     let sharing: Sharing
     let serving: Serving
+    /// Whose the name is.
+    let standing = Atomic<Standing>(.served)
     /// Serves for as long as it has published something, whether or not that needs it, and whether or not the program still holds it.
     private let node: Node
 
@@ -31,6 +33,27 @@ final class Publication: Sendable {
         var request = request
         if sharing == .replace { request.sharing = .exclusive }
         return request
+    }
+}
+
+extension Publication {
+    /// Whose a name is that this node has published.
+    enum Standing: UInt8, AtomicRepresentable {
+        /// This node's, as far as it knows.
+        case served
+        /// On this connection somebody else was first; this node asks for it again and again.
+        case taken
+        /// Another node has taken it over, for good.
+        case lost
+    }
+
+    /// Whether calls by the name that are made on this node are its own object's.
+    var isOwn: Bool { standing.load(ordering: .relaxed) == .served }
+
+    /// The hub has said whether the name was free.
+    func note(isTaken: Bool) {
+        let (before, now) = isTaken ? (Standing.served, Standing.taken) : (.taken, .served)
+        _ = standing.compareExchange(expected: before, desired: now, ordering: .relaxed)
     }
 }
 

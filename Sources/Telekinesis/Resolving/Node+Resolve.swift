@@ -6,7 +6,8 @@ public import TelekinesisProtocol
 extension Node {
     /// Finds an object by name.
     ///
-    /// The proxy holds the name: it goes on working when the provider's process restarts and publishes again.
+    /// The proxy holds the name: it goes on working when the provider's process restarts and publishes again. Where this node itself serves the name, the
+    /// object itself is the answer, if it is of that type.
     ///
     /// - Parameters:
     ///   - name: what the provider published.

@@ -97,11 +97,14 @@ extension HubSession {
         }
     }
 
-    /// Another node took a name over.
+    /// Another node took a name over: this one's calls by it are no longer its own object's.
     private func lostName(_ name: ServiceName, _ provider: Provider) {
-        tables.withLock { tables in
-            if tables.published[name.description]?.provider === provider { tables.published[name.description] = nil }
+        let wasPublished = tables.withLock { tables in
+            guard tables.published[name.description]?.provider === provider else { return false }
+            tables.published[name.description] = nil
+            return true
         }
+        if wasPublished { provider.link.send(FrameWriter.replaced(name, provider.key)) }
     }
 
     private func withdraw(_ request: WithdrawRequest) throws(TelekinesisError) -> Nothing {

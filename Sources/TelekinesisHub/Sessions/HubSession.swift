@@ -75,7 +75,7 @@ final class HubSession: FrameReceiver {
         case .release: release(frame, from: node, on: link)
         case .peer: forget(frame)
         case .ping: link.send(FrameWriter.frame(.pong))
-        case .pong, .gone, .drain, nil: break
+        case .pong, .gone, .drain, .replaced, nil: break
         case .bye:
             finish(TelekinesisError(.disconnected, "the node said goodbye", ran: .maybe))
             link.close(TelekinesisError(.disconnected, "goodbye"))
