@@ -30,11 +30,18 @@ extension NodeSession {
         let now = loop.now
         let scope = CallScope.current
         let (deadline, wasChosen) = scope.deadline(at: now)
+        guard deadline > now else { throw Self.isLate }
         var (frame, flags) = (consume frame, flags)
         if let baggage = scope.baggage { try load(baggage.value, on: &frame, &flags) }
         let call = OutgoingCall(
             id: id, target: target, flags: flags, deadline: deadline, frame: consume frame, references: references, now: now)
-        var reply = try await answer(to: call, deadlineWasChosen: wasChosen)
+        var reply: Reply
+        do {
+            reply = try await answer(to: call, deadlineWasChosen: wasChosen)
+        } catch var error as TelekinesisError where error.code == .deadlineExceeded && wasChosen {
+            error.message += ", which left it \(Duration.milliseconds((deadline - now + 999_999) / 1_000_000))"
+            throw error
+        }
         if reply.references != nil { reply.origin = target }
         return reply
     }
@@ -52,9 +59,10 @@ extension NodeSession {
             tk_remove_cancellation_handler(registration)
             withExtendedLifetime(self) {}
         }
+        guard !tk_cancellation_was_handled(registration) else { throw Self.wasCancelled(ran: .no) }
         return try await withUnsafeThrowingContinuation { continuation in
             start(call, deadlineWasChosen: deadlineWasChosen, completion: .task(continuation))
-            if Task.isCancelled { cancelStarted(call) }
+            if tk_cancellation_was_handled(registration) { cancelStarted(call) }
         }
     }
 
@@ -410,12 +418,15 @@ extension NodeSession {
     func cancel(_ id: CallID) {
         guard let entry = state.withLock({ $0.pending.finish(id) }) else { return }
         stopRemotely(id, entry)
-        entry.completion.resume(
-            .failure(TelekinesisError(.cancelled, "the task that made the call was cancelled", ran: entry.wasSent ? .maybe : .no)))
+        entry.completion.resume(.failure(Self.wasCancelled(ran: entry.wasSent ? .maybe : .no)))
         leaveIfDrainedSoon()
     }
 
-    /// The caller's task was cancelled before, or while, its call left: the word to the callee may have gone in front of the call.
+    private static func wasCancelled(ran: TelekinesisError.Execution) -> TelekinesisError {
+        TelekinesisError(.cancelled, "the task that made the call was cancelled", ran: ran)
+    }
+
+    /// The caller's task was cancelled while its call left: the word to the callee may have gone in front of the call.
     private func cancelStarted(_ call: OutgoingCall) {
         cancel(call.id)
         if let link = state.withLock({ $0.phase.link }) { link.send(FrameWriter.frame(.cancel, peer: call.peer, call: call.id)) }
@@ -432,6 +443,8 @@ extension NodeSession {
     }
 
     // MARK: Deadlines
+
+    static let isLate = TelekinesisError(.deadlineExceeded, "the deadline had passed before the call was made: it was not sent")
 
     /// Sees to it that late calls are looked for at that time.
     func scheduleDeadline(_ deadline: UInt64) {
