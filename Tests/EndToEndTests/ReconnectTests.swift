@@ -82,6 +82,22 @@ import Testing
         await hub.stop()
     }
 
+    @Test func aClassIsWaitedFor() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try await hub.connect(), try await hub.connect())
+        async let late = caller.class("demo/Late", of: Counter.self, waitingUpTo: .seconds(20))
+        try await eventually { hub.statistics.waitingCalls == 1 }
+        try await provider.publish(class: "demo/Late") { (start: Int) in Counter(initialValue: start, on: provider) }
+        let make = try await late
+        #expect(try await make(7).value == 7)
+        let missing = try await failure { try await caller.class("demo/never", of: Counter.self, waitingUpTo: .milliseconds(30)) }
+        #expect(missing.code == .noProvider && missing.message.contains("demo/never"))
+        try await provider.publish(Counter(initialValue: 7, on: provider), as: "demo/counter")
+        let other = try await failure { try await caller.class("demo/counter", of: Counter.self, waitingUpTo: .seconds(20)) }
+        #expect(other.code == .invalidUse && other.message.contains("resolve(_:as:)"))
+        await hub.stop()
+    }
+
     @Test func aCutFailsWhatWasUnderWayAndIsMended() async throws {
         let hub = try await startHub()
         let way = try CuttableHub(hub)

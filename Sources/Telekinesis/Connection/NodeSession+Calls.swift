@@ -16,11 +16,18 @@ extension NodeSession {
         let scope = CallScope.current
         let now = scope.deadline == nil ? loop.coarseNow : loop.now
         let (deadline, wasChosen) = scope.deadline(at: now)
+        guard deadline > now else { throw Self.isLate }
         var (frame, flags) = (consume frame, flags)
         if let baggage = scope.baggage { try load(baggage.value, on: &frame, &flags) }
         let call = OutgoingCall(
             id: id, target: target, flags: flags, deadline: deadline, frame: consume frame, references: references, now: now)
-        var reply = try await answer(to: call, deadlineWasChosen: wasChosen)
+        var reply: Reply
+        do {
+            reply = try await answer(to: call, deadlineWasChosen: wasChosen)
+        } catch var error as TelekinesisError where error.code == .deadlineExceeded && wasChosen {
+            error.message += ", which left it \(Duration.milliseconds((deadline - now + 999_999) / 1_000_000))"
+            throw error
+        }
         if reply.references != nil { reply.origin = target }
         return reply
     }
@@ -38,9 +45,10 @@ extension NodeSession {
             tk_remove_cancellation_handler(registration)
             withExtendedLifetime(self) {}
         }
+        guard !tk_cancellation_was_handled(registration) else { throw Self.wasCancelled(ran: .no) }
         return try await withUnsafeThrowingContinuation { continuation in
             start(call, deadlineWasChosen: deadlineWasChosen, completion: .task(continuation))
-            if Task.isCancelled { cancelStarted(call) }
+            if tk_cancellation_was_handled(registration) { cancelStarted(call) }
         }
     }
 

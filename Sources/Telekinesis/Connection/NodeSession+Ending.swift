@@ -132,12 +132,15 @@ extension NodeSession {
     func cancel(_ id: CallID) {
         guard let entry = state.withLock({ $0.pending.finish(id) }) else { return }
         stopRemotely(id, entry)
-        entry.completion.resume(
-            .failure(TelekinesisError(.cancelled, "the task that made the call was cancelled", ran: entry.wasSent ? .maybe : .no)))
+        entry.completion.resume(.failure(Self.wasCancelled(ran: entry.wasSent ? .maybe : .no)))
         leaveIfDrainedSoon()
     }
 
-    /// The caller's task was cancelled before, or while, its call left: the word to the callee may have gone in front of the call.
+    static func wasCancelled(ran: TelekinesisError.Execution) -> TelekinesisError {
+        TelekinesisError(.cancelled, "the task that made the call was cancelled", ran: ran)
+    }
+
+    /// The caller's task was cancelled while its call left: the word to the callee may have gone in front of the call.
     func cancelStarted(_ call: OutgoingCall) {
         cancel(call.id)
         if let link = state.withLock({ $0.phase.link }) { link.send(FrameWriter.frame(.cancel, peer: call.peer, call: call.id)) }
@@ -154,6 +157,8 @@ extension NodeSession {
     }
 
     // MARK: Deadlines
+
+    static let isLate = TelekinesisError(.deadlineExceeded, "the deadline had passed before the call was made: it was not sent")
 
     /// Sees to it that late calls are looked for at that time.
     func scheduleDeadline(_ deadline: UInt64) {

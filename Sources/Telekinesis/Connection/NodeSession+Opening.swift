@@ -183,6 +183,15 @@ enum ControlCall {
     }
 }
 
+extension NodeSession {
+    /// Makes a call of the hub that gives something back, and waits for its answer: whatever has become of the task, it is made.
+    nonisolated(nonsending) func settle(_ frame: SplitBytes) async throws -> Reply {
+        try await withCheckedThrowingContinuation { continuation in
+            start(frame, to: ControlCall.target) { continuation.resume(with: $0.mapError { $0 }) }
+        }
+    }
+}
+
 extension Result where Success == Reply, Failure == TelekinesisError {
     /// The error, whether it came as an answer or in place of one.
     var failure: TelekinesisError? {

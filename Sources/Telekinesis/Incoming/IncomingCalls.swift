@@ -97,6 +97,9 @@ final class IncomingCalls: Sendable {
                 try registry.begin(result, for: id.source)
                 produced = result
             }
+            guard frame.remaining > 0 else {
+                throw TelekinesisError(.deadlineExceeded, "the deadline had passed when the call came: it was not made", ran: .no)
+            }
             while true {
                 if let callee = registry.ready(key) {
                     return try begin(callee, head, body, id, received, metadata, deadline, key, arrived, on: link)

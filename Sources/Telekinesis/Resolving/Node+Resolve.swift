@@ -40,7 +40,7 @@ extension Node {
 
     /// A published class, of which instances can be made.
     ///
-    /// Nothing is sent: whether the name exists shows when an instance is called.
+    /// Nothing is sent: whether the name exists shows when an instance is called. ``class(_:of:choosing:waitingUpTo:)`` waits for it.
     ///
     /// - Parameters:
     ///   - name: what the provider published.
@@ -50,6 +50,21 @@ extension Node {
         _ name: String, of type: Object.Type = Object.self, choosing choice: ProviderChoice = .balanced
     ) -> RemoteClass<Object> where Object.ActorSystem == Node {
         RemoteClass(name: name, choice: choice, node: self)
+    }
+
+    /// A published class, of which instances can be made, once somebody publishes it.
+    ///
+    /// - Parameters:
+    ///   - name: what the provider published.
+    ///   - type: the type of the instances, or the stub of a `@Resolvable` protocol.
+    ///   - choice: which of several providers makes the instances; an instance stays where it was made.
+    ///   - patience: how long to wait until somebody publishes the name; ``Duration/zero``: not at all.
+    /// - Throws: ``TelekinesisError``: `noSuchName` or `noProvider`; `invalidUse` when the name stands for something else.
+    public func `class`<Object: DistributedActor>(
+        _ name: String, of type: Object.Type = Object.self, choosing choice: ProviderChoice = .balanced, waitingUpTo patience: Duration
+    ) async throws -> RemoteClass<Object> where Object.ActorSystem == Node {
+        let route = try await bind(name, as: .class, choice, waitingUpTo: patience)
+        return RemoteClass(name: name, choice: choice, node: self, route: route)
     }
 
     /// What a published name says about itself: methods, types, signatures, straight from its provider's binary.
@@ -87,10 +102,16 @@ extension Node {
         }
         let frame = try CallEncoder.words(method: method, kind == .function ? words : Array(words.dropFirst()))
         let target = ActorTarget(.name(name), .route(route))
-        let reply =
-            session.interceptors.isEmpty
-            ? try await session.call(frame, to: target)
-            : try await session.intercepted(frame, kind == .function ? "call" : method, to: target)
+        let reply: Reply
+        do {
+            reply =
+                session.interceptors.isEmpty
+                ? try await session.call(frame, to: target)
+                : try await session.intercepted(frame, kind == .function ? "call" : method, to: target)
+        } catch var error as TelekinesisError where error.code == .deadlineExceeded {
+            error.message = "\(kind == .function ? name : "\(method) of \(name)"): \(error.message)"
+            throw error
+        }
         try reply.throwError()
         guard reply.references == nil else {
             throw TelekinesisError(

@@ -144,9 +144,9 @@ extension HubSession {
         remaining == .max ? .max : loop.now + UInt64(remaining) * 1_000_000
     }
 
-    /// How many milliseconds a call that waited has left.
+    /// How many milliseconds a call that waited has left, rounded up: 0 says that there are none.
     func remaining(_ call: WaitingCall) -> UInt32 {
-        call.deadline == .max ? .max : UInt32(clamping: (call.deadline - min(call.deadline, loop.now)) / 1_000_000)
+        call.deadline == .max ? .max : UInt32(clamping: (call.deadline - min(call.deadline, loop.now) + 999_999) / 1_000_000)
     }
 
     /// Sees to it that a call does not wait longer than its caller.
