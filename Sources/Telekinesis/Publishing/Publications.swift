@@ -53,6 +53,11 @@ struct Serving: Sendable {
 /// What this node has published, to be published again on every new connection.
 final class Publications: Sendable {
     private let byName = Mutex<[ServiceName: Publication]>([:])
+    /// Asked with every call that is made by name, by nodes most of which publish nothing.
+    private let count = Atomic<Int>(0)
+
+    /// Whether nothing is published.
+    var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
 
     /// Notes a publication.
     ///
@@ -61,6 +66,7 @@ final class Publications: Sendable {
         let isNew = byName.withLock { byName in
             guard byName[publication.name] == nil else { return false }
             byName[publication.name] = publication
+            count.store(byName.count, ordering: .relaxed)
             return true
         }
         guard isNew else {
@@ -70,11 +76,19 @@ final class Publications: Sendable {
         }
     }
 
-    func remove(_ name: ServiceName) -> Publication? { byName.withLock { $0.removeValue(forKey: name) } }
+    func remove(_ name: ServiceName) -> Publication? {
+        byName.withLock { byName in
+            defer { count.store(byName.count, ordering: .relaxed) }
+            return byName.removeValue(forKey: name)
+        }
+    }
 
     func removeAll() {
         let old = byName.withLock { byName in
-            defer { byName = [:] }
+            defer {
+                byName = [:]
+                count.store(0, ordering: .relaxed)
+            }
             return byName
         }
         // Whatever ends with them ends outside of the lock.

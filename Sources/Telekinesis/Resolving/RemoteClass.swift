@@ -228,9 +228,11 @@ final class RemoteInstance: Lease {
 }
 
 extension ActorTarget {
-    /// A reply as its caller should see it: where the object was never made, the reason is that of its construction.
-    func explained(_ reply: Reply) throws -> Reply {
-        guard reply.flags.contains(.isError), let failure = absence else { return reply }
+    /// Explains a reply to its caller: where the object was never made, the reason is that of its construction.
+    ///
+    /// - Throws: that reason.
+    func explain(_ reply: borrowing Reply) throws {
+        guard reply.flags.contains(.isError), let failure = absence else { return }
         throw failure
     }
 

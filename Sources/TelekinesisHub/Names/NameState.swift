@@ -152,7 +152,10 @@ struct NameState: Sendable {
     /// The one with room that has the fewest calls, or whose turn it is; each in its turn among equals.
     private mutating func pick() -> Provider? {
         let count = providers.count
-        guard count > 1 else { return providers.first.flatMap { $0.hasRoom ? $0 : nil } }
+        guard count > 1 else {
+            guard let only = providers.first, only.hasRoom else { return nil }
+            return only
+        }
         turn = turn + 1 < count ? turn + 1 : 0
         var best: Provider?
         var leastLoad = Int.max
