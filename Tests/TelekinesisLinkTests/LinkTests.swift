@@ -148,7 +148,7 @@ import Testing
         // An empty batch is one, and types that may be ignored count.
         await stage.send([], first: 2)
         var ignored = Self.frame(9)
-        ignored[4] = 0x80
+        ignored[4] = 0xff
         await stage.send([ignored], first: 2)
         await stage.send([Self.frame(3)], first: 3)
         #expect(stage.ear.heard == [1, 2, 3] && stage.ear.end == nil)
