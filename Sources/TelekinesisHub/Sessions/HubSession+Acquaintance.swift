@@ -43,25 +43,31 @@ extension HubSession {
         do throws(Unreachable) {
             there = try other.note(self, me, link, node, otherLink)
         } catch {
-            if here.isNew { tables.withLock { $0.forget(node, number: here.number) } }
+            if here.isNew { tables.withLock { _ = $0.forget(node, number: here.number) } }
             throw error
         }
         let body = (try? MessagePackEncoder().encode(principal)) ?? []
         guard otherLink.send(FrameWriter.frame(.peer, peer: me, call: there.number, body: body), limit: limit) != .full else {
-            if there.isNew { other.tables.withLock { $0.forget(me, number: there.number) } }
-            if here.isNew { tables.withLock { $0.forget(node, number: here.number) } }
+            // Unless the other end has begun to speak meanwhile.
+            let isForgotten = there.isNew && other.tables.withLock { $0.forget(me, number: there.number) }
+            if isForgotten, here.isNew { tables.withLock { _ = $0.forget(node, number: here.number) } }
             throw .busy
         }
-        let isHere = tables.withLock { tables in
-            guard !tables.hasEnded else { return false }
-            _ = tables.peers.update(node.rawValue) { if $0.number == here.number { $0.announced = there.number } }
-            return true
+        let (hasEnded, isNoted) = tables.withLock { tables in
+            let isNoted = tables.peers.update(node.rawValue) { peer in
+                guard peer.number == here.number else { return false }
+                peer.announced = there.number
+                return true
+            }
+            return (tables.hasEnded, isNoted ?? false)
         }
-        if !isHere {
+        if hasEnded {
             // This session ended meanwhile and its farewell may have been too early to find the entry.
             sayFarewell(to: other, otherLink, node: me)
             throw .gone
         }
+        // The other one has ended meanwhile, or the two were parted: what was to be sent would have no answer.
+        guard isNoted else { throw other.tables.withLock { $0.hasEnded } ? .gone : .busy }
         return there.number
     }
 

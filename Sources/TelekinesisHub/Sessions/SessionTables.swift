@@ -354,8 +354,12 @@ struct SessionTables: ~Copyable {
     }
 
     /// The two did not meet after all.
-    mutating func forget(_ node: NodeID, number: UInt64) {
-        if peers[node.rawValue]?.number == number { peers.remove(node.rawValue) }
+    ///
+    /// - Returns: `false` when they did, since this session has spoken to the other one.
+    mutating func forget(_ node: NodeID, number: UInt64) -> Bool {
+        guard let peer = peers[node.rawValue], peer.number == number, !peer.isAnnounced else { return false }
+        peers.remove(node.rawValue)
+        return true
     }
 
     /// The acquaintance that serves a call by name.
