@@ -41,7 +41,9 @@ extension Node: DistributedActorSystem {
             }
             return actor
         case .route(let route):
-            guard let publication = session.publications.find(route.name), publication.sharing != .shared, publication.isOwn else { return nil }
+            guard let publication = session.publications.find(route.name), publication.sharing != .shared, publication.isOwn else {
+                return nil
+            }
             return session.incoming.registry.actor(publication.key)
         }
     }

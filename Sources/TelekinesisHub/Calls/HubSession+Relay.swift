@@ -96,8 +96,8 @@ extension HubSession {
             stopWaiting(frame.call, at: entry)
             let error = TelekinesisError(
                 .overloaded,
-                "too much waits: at most \(board.limits.waitingBytesPerName) bytes for one name, of one node no more than is still free", ran: .no
-            )
+                "too much waits: at most \(board.limits.waitingBytesPerName) bytes for one name, of one node no more than is still free",
+                ran: .no)
             if tables.withLock({ $0.close(frame.call) }) { refuse(frame.call, error, on: link) }
         }
     }

@@ -171,11 +171,13 @@ extension HubSession {
     /// Somebody serves the name that a resolve waited for, or has done so for a moment.
     func finishResolve(_ call: WaitingCall, _ entry: NameEntry, on link: any FrameLink) {
         let resolved = entry.answer()
-        let waitsOn = resolved == nil && tables.withLock { tables in
-            guard tables.open[call.id] != nil, !tables.isAskedToLeave else { return false }
-            entry.state.withLock { $0.withWaiting { $0.putBack([]) } }
-            return true
-        }
+        let waitsOn =
+            resolved == nil
+            && tables.withLock { tables in
+                guard tables.open[call.id] != nil, !tables.isAskedToLeave else { return false }
+                entry.state.withLock { $0.withWaiting { $0.putBack([]) } }
+                return true
+            }
         if waitsOn { return startTimer(call.id, at: entry, remaining: remaining(call), on: link) }
         skip(entry)
         guard tables.withLock({ $0.close(call.id) }) else { return }

@@ -57,8 +57,9 @@ struct NameState: Sendable {
                     return .unchanged
                 }
                 guard isReplacement else {
-                    let what = own.key == provider.key ? "publishes “\(request.name)” in another way" : "publishes “\(request.name)”"
-                    return .refused(TelekinesisError(.nameTaken, "this node itself \(what): withdraw it first", ran: .no))
+                    let how = own.key == provider.key ? " in another way" : ""
+                    let what = "this node itself publishes “\(request.name)”\(how): withdraw it first"
+                    return .refused(TelekinesisError(.nameTaken, what, ran: .no))
                 }
             }
             guard sharesWith(service.principal) else { return .refused(taken(request.name, service, now: now)) }
