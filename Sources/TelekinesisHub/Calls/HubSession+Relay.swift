@@ -186,8 +186,7 @@ extension HubSession {
             let error = TelekinesisError(
                 .overloaded,
                 "too much waits: at most \(board.limits.waitingBytesPerName) bytes for one name, of one node no more than is still free",
-                ran: .no
-            )
+                ran: .no)
             if tables.withLock({ $0.close(frame.call) }) { refuse(frame.call, error, on: link) }
         }
     }

@@ -81,7 +81,7 @@ extension HubSession {
         case .refused(let error): throw error
         case .unchanged: return Nothing()
         case .added(let replaced):
-            for old in replaced { old.session.lostName(name, old) }
+            for old in replaced { old.session.lostName(name, old, isNews: old.session !== self) }
             let isHere = tables.withLock { tables in
                 guard !tables.hasEnded else { return false }
                 tables.published[request.name] = .init(entry: provider.entry, provider: provider)
@@ -98,13 +98,13 @@ extension HubSession {
     }
 
     /// Another node took a name over: this one's calls by it are no longer its own object's.
-    private func lostName(_ name: ServiceName, _ provider: Provider) {
+    private func lostName(_ name: ServiceName, _ provider: Provider, isNews: Bool) {
         let wasPublished = tables.withLock { tables in
             guard tables.published[name.description]?.provider === provider else { return false }
             tables.published[name.description] = nil
             return true
         }
-        if wasPublished { provider.link.send(FrameWriter.replaced(name, provider.key)) }
+        if wasPublished, isNews { provider.link.send(FrameWriter.replaced(name, provider.key)) }
     }
 
     private func withdraw(_ request: WithdrawRequest) throws(TelekinesisError) -> Nothing {

@@ -49,10 +49,18 @@ struct NameState: Sendable {
     ) -> Publication {
         if let service, !providers.isEmpty {
             let isReplacement = request.sharing == .replace
-            if let own = providers.first(where: { $0.session === provider.session }), !isReplacement || own.key == provider.key {
-                return own.key == provider.key
-                    ? .unchanged
-                    : .refused(TelekinesisError(.nameTaken, "this node itself publishes “\(request.name)”: withdraw it first", ran: .no))
+            if let own = providers.first(where: { $0.session === provider.session }) {
+                if own.key == provider.key, own.concurrency == provider.concurrency, service.kind == request.kind,
+                    service.sharing == request.lastingSharing
+                {
+                    self.service?.balancing = request.balancing ?? .leastOutstanding
+                    return .unchanged
+                }
+                guard isReplacement else {
+                    let how = own.key == provider.key ? " in another way" : ""
+                    let what = "this node itself publishes “\(request.name)”\(how): withdraw it first"
+                    return .refused(TelekinesisError(.nameTaken, what, ran: .no))
+                }
             }
             guard sharesWith(service.principal) else { return .refused(taken(request.name, service, now: now)) }
             if isReplacement {
@@ -76,9 +84,8 @@ struct NameState: Sendable {
     }
 
     private mutating func add(_ provider: Provider, _ request: PublishRequest, by principal: Principal, now: UInt64) {
-        let sharing = request.sharing == .replace ? Sharing.exclusive : request.sharing
         service = Service(
-            kind: request.kind, sharing: sharing, principal: principal, since: now, balancing: request.balancing ?? .leastOutstanding)
+            kind: request.kind, sharing: request.lastingSharing, principal: principal, since: now, balancing: request.balancing ?? .leastOutstanding)
         providers.append(provider)
         isSettled = false
         wasServed = true
@@ -348,4 +355,9 @@ struct NameState: Sendable {
         if case .reserved(let seat) = wish { return seat.isOver ? .reservationEnded : nil }
         return providers.isEmpty ? .nobody : nil
     }
+}
+
+extension PublishRequest {
+    /// How the name is shared once it is published: who has replaced others has it alone.
+    fileprivate var lastingSharing: Sharing { sharing == .replace ? .exclusive : sharing }
 }

@@ -116,12 +116,18 @@ final class StoreFiles: Sendable {
     /// Makes a file whose content has been checked one of the store's: on the disk, under its name.
     func keep(_ file: IncomingFile, as digest: ContentDigest) throws(TelekinesisError) {
         let values = try directory() + "/values"
-        guard fsync(file.descriptor) == 0 else { throw failure("write a file to the disk") }
-        guard rename(file.path, "\(values)/\(Self.name(digest, file.number))") == 0 else { throw failure("name a file") }
+        let path = "\(values)/\(Self.name(digest, file.number))"
         let folder = Glibc.open(values, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw failure("open its directory") }
         defer { Glibc.close(folder) }
-        guard fsync(folder) == 0 else { throw failure("write its directory to the disk") }
+        guard fsync(file.descriptor) == 0 else { throw failure("write a file to the disk") }
+        guard rename(file.path, path) == 0 else { throw failure("name a file") }
+        guard fsync(folder) == 0 else {
+            let error = failure("write its directory to the disk")
+            // Under its name nobody would remove it.
+            unlink(path)
+            throw error
+        }
     }
 
     // MARK: Reading
