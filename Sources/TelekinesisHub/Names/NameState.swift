@@ -85,7 +85,8 @@ struct NameState: Sendable {
 
     private mutating func add(_ provider: Provider, _ request: PublishRequest, by principal: Principal, now: UInt64) {
         service = Service(
-            kind: request.kind, sharing: request.lastingSharing, principal: principal, since: now, balancing: request.balancing ?? .leastOutstanding)
+            kind: request.kind, sharing: request.lastingSharing, principal: principal, since: now,
+            balancing: request.balancing ?? .leastOutstanding)
         providers.append(provider)
         isSettled = false
         wasServed = true
