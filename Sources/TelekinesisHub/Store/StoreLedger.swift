@@ -81,9 +81,9 @@ struct StoreLedger {
         guard holder.stored.count + holder.uploads < limits.heldPerSession, holder.charged + size <= limits.sessionBytes else {
             throw TelekinesisError(
                 .storeFull,
-                "this node has stored \(holder.charged) bytes in \(holder.stored.count) values, and may store \(limits.sessionBytes) in "
-                    + "\(limits.heldPerSession) (`limits.store`): let go of those that are not needed; each is gone \(limits.linger) after its "
-                    + "last use")
+                "this node has stored \(holder.charged) bytes in \(holder.stored.count) values, and may store \(limits.sessionBytes) "
+                    + "(`limits.store.sessionBytes`) in \(limits.heldPerSession) (`heldPerSession`): let go of those that are not needed; each is "
+                    + "gone \(limits.linger) after its last use")
         }
         guard bytes + size <= limits.totalBytes, items.count < limits.values else {
             throw TelekinesisError(
