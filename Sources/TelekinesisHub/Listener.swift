@@ -24,6 +24,8 @@ final class Listener: Sendable {
         guard let host = configuration.host else { return nil }
         let isReady = Gate()
         var upgrades = WebSocketAcceptor(policy: policy(configuration)) { transport in
+            // Of more than a stranger may say, not even the beginning is kept; the link raises this when it is open.
+            transport.limitMessages(to: board.limits.link.messageBeforeAuthentication)
             let session = HubSession(board, loop: transport.loop, isLocal: false)
             let link = Link(transport, receiver: session, limits: board.limits.link)
             do throws(TelekinesisError) {

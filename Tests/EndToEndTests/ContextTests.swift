@@ -177,22 +177,26 @@ distributed actor Clerk {
         await stage.hub.stop()
     }
 
-    @Test func progressIsHeardBeforeTheResult() async throws {
+    /// Of a method elsewhere, and of one of the caller's own node.
+    @Test(arguments: [false, true]) func progressIsHeardBeforeTheResult(isOwn: Bool) async throws {
         let stage = try await Stage()
         let heard = Mutex<[CallProgress]>([])
+        let clerk = isOwn ? try await stage.provider.resolve("demo/clerk", as: Clerk.self) : stage.clerk
         let result = try await withProgress {
-            try await stage.clerk.work(1000)
+            try await clerk.work(1000)
         } observing: { progress in
             heard.withLock { $0.append(progress) }
         }
         #expect(result == "done")
         let reports = heard.withLock { $0 }
         #expect(reports.last?.fraction == 1)
+        let fractions = reports.compactMap(\.fraction)
+        #expect(fractions == fractions.sorted())
         #expect(reports.contains { $0.level == .debug && $0.message == "begun" })
         // Coalesced.
         #expect(reports.count < 1000)
         #expect(stage.caller.session.incoming.registry.entryCount == 0)
-        #expect(try await stage.clerk.work(3) == "done")
+        #expect(try await clerk.work(3) == "done")
         await stage.hub.stop()
     }
 

@@ -24,6 +24,34 @@ import Testing
         #expect(peer.ends == 1)
     }
 
+    /// Some of the addresses of a name are another program's, or not this machine's.
+    private func listener(on addresses: [String], port: UInt16, _ group: EventLoopGroup) throws -> TCPListener {
+        let addresses = try addresses.map { try #require(SocketAddress(literal: $0, port: port)) }
+        return try TCPListener.listen(on: addresses, port: port, group: group) { _ in nil }
+    }
+
+    @Test func anAddressThatSomebodyElseHasIsNotPassedOver() throws {
+        let group = try EventLoopGroup(loops: 1)
+        let other = try listener(on: ["127.0.0.1"], port: 0, group)
+        let error = #expect(throws: SystemError.self) { try listener(on: ["127.0.0.2", "127.0.0.1"], port: other.port, group) }
+        #expect(error?.number == EADDRINUSE)
+        // Nothing is left of the attempt.
+        let again = try listener(on: ["127.0.0.2"], port: other.port, group)
+        #expect(again.port == other.port)
+        again.close()
+        other.close()
+    }
+
+    @Test func anAddressThatTheMachineDoesNotHaveIsPassedOver() throws {
+        let group = try EventLoopGroup(loops: 1)
+        // RFC 5737: nobody's.
+        let two = try listener(on: ["192.0.2.1", "127.0.0.1", "127.0.0.2"], port: 0, group)
+        #expect(two.addresses.count == 2 && Set(two.addresses.map(\.port)) == [two.port])
+        two.close()
+        let error = #expect(throws: SystemError.self) { try listener(on: ["192.0.2.1"], port: 0, group) }
+        #expect(error?.number == EADDRNOTAVAIL)
+    }
+
     @Test func aSlowReaderGetsEverythingByPartialWrites() async throws {
         let server = try await Loopback(loops: 2) { EchoPeer() }
         defer { server.stop() }

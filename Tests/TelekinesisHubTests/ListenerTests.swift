@@ -63,6 +63,35 @@ import Testing
             }).stop()
     }
 
+    @Test func ofAStrangersMessageOnlyWhatItMaySayIsKept() async throws {
+        let hub = try await listeningHub()
+        let stranger = Stranger()
+        let port = try #require(hub.url.flatMap { UInt16($0.split(separator: ":").last ?? "") })
+        let stream = try await TCPStream.dial(host: "localhost", port: port, on: hub.eventLoops.next()) { _ in stranger }
+        let request = [
+            "GET / HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: \(ProtocolVersion.subprotocol)", "", "",
+        ]
+        _ = Array(request.joined(separator: "\r\n").utf8).withUnsafeBytes { stream.write($0) }
+        while !stranger.heard.starts(with: Array("HTTP/1.1 101".utf8)) { try await Task.sleep(for: .milliseconds(1)) }
+        // The head of a masked binary message of one byte more than that, and nothing of what is in it.
+        let size = LinkLimits().messageBeforeAuthentication + 1
+        _ = [0x82, 0xFE, UInt8(size >> 8), UInt8(size & 0xFF), 0, 0, 0, 0].withUnsafeBytes { stream.write($0) }
+        while !stranger.hasEnded { try await Task.sleep(for: .milliseconds(1)) }
+        // A close frame with the number 1009.
+        let frame = try #require(stranger.heard.split(separator: Array("\r\n\r\n".utf8), maxSplits: 1).last)
+        #expect(frame.first == 0x88 && Array(frame.dropFirst(2).prefix(2)) == [0x03, 0xF1])
+        stream.close()
+        // A node that was let in may say more at a time: the calls of one tick travel together.
+        let loops = try EventLoopGroup(loops: 1)
+        let node = try await SimulatedNode.connected(to: try #require(hub.url), on: loops.next())
+        try await node.welcomed()
+        try node.control(HubService.list, ListRequest(prefix: String(repeating: "x", count: 2 * size)))
+        while node.take(.reply).isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(node.end == nil)
+        await hub.stop()
+    }
+
     @Test func portInUseIsSaid() async throws {
         let hub = try await listeningHub()
         let port = try #require(hub.url.flatMap { UInt16($0.split(separator: ":").last ?? "") })
@@ -70,6 +99,19 @@ import Testing
         #expect(error?.code == .unreachable && error?.message.contains("\(port)") == true)
         await hub.stop()
     }
+}
+
+/// A connection whose bytes a test writes itself.
+private final class Stranger: StreamHandler {
+    private let state = Mutex<(heard: [UInt8], hasEnded: Bool)>(([], false))
+
+    var heard: [UInt8] { state.withLock { $0.heard } }
+    /// The hub has ended its side.
+    var hasEnded: Bool { state.withLock { $0.hasEnded } }
+
+    func received(_ bytes: UnsafeMutableRawBufferPointer) { state.withLock { $0.heard += Array(bytes) } }
+    func writable() {}
+    func closed(_ reason: StreamEnd) { state.withLock { $0.hasEnded = true } }
 }
 
 extension SimulatedNode {

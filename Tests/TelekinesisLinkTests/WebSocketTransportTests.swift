@@ -72,6 +72,24 @@ import WebSocket
         #expect(await client.next() == .binary([1]))
     }
 
+    @Test func aMessageBeyondTheLimitIsRefusedBeforeItHasCome() async throws {
+        let server = try await Server(group)
+        let raw = try await server.connect()
+        raw.send(upgrade())
+        _ = await raw.next()
+        let accepted = try #require(await server.accept())
+        accepted.transport.limitMessages(to: 1000)
+        raw.send(WebSocketEncoder.frame(.binary, [UInt8](repeating: 7, count: 1000), maskKey: 5))
+        #expect(await accepted.next() == .binary([UInt8](repeating: 7, count: 1000)))
+        accepted.transport.limitMessages(to: 1001)
+        raw.send(WebSocketEncoder.frame(.binary, [UInt8](repeating: 8, count: 1001), maskKey: 5))
+        #expect(await accepted.next() == .binary([UInt8](repeating: 8, count: 1001)))
+        // Only the head of the frame, which tells its size.
+        raw.send(Array(WebSocketEncoder.frame(.binary, [UInt8](repeating: 9, count: 1002), maskKey: 5).prefix(8)))
+        #expect(await accepted.next() == .closed(1009))
+        _ = await raw.rest()
+    }
+
     @Test func floodOfPingsEndsTheConnection() async throws {
         let server = try await Server(group)
         let raw = try await server.connect()

@@ -16,31 +16,61 @@ public final class TCPListener: Sendable {
     ///   - port: the port; 0 lets the system choose one.
     ///   - group: where the connections go. Its first loop accepts them.
     ///   - accepted: gives each connection its handler, or nil to refuse it. Called by the accepting loop outside jobs: it must be brief.
-    /// - Throws: ``SystemError`` if the name does not resolve or no address can be bound.
+    /// - Throws: ``SystemError`` if the name does not resolve, this machine has none of the addresses, or one that it has cannot be bound.
     public static func listen(
         host: String, port: UInt16, group: EventLoopGroup, accepted: @escaping @Sendable (TCPStream) -> (any StreamHandler)?
     ) async throws(SystemError) -> TCPListener {
-        var port = port
-        var sockets: [ListeningSocket] = []
-        var failure: SystemError?
-        for address in try await Resolver.addresses(of: host, port: port) {
+        let addresses = try await Resolver.addresses(of: host, port: port)
+        guard !addresses.isEmpty else { throw SystemError(operation: "listen on \(host)", reason: "the name has no address") }
+        return try listen(on: addresses, port: port, group: group, accepted: accepted)
+    }
+
+    /// Listens on some addresses, as far as this machine has them.
+    static func listen(
+        on addresses: [SocketAddress], port: UInt16, group: EventLoopGroup,
+        accepted: @escaping @Sendable (TCPStream) -> (any StreamHandler)?
+    ) throws(SystemError) -> TCPListener {
+        // A port that is free on the first address may be in use on the next: then another one has to be chosen.
+        for _ in 1..<(port == 0 ? choices : 1) {
             do {
-                let socket = try ListeningSocket(address.with(port: port), group: group, accepted: accepted)
-                port = socket.address.port
-                sockets.append(socket)
+                return try TCPListener(addresses, port: port, group: group, accepted: accepted)
             } catch {
-                failure = failure ?? error
+                if error.number != EADDRINUSE { throw error }
             }
         }
-        // A machine without IPv6 still resolves localhost to ::1: one bound address is enough.
-        if sockets.isEmpty { throw failure ?? SystemError(operation: "listen on \(host)", reason: "the name has no address") }
-        do {
+        return try TCPListener(addresses, port: port, group: group, accepted: accepted)
+    }
+
+    /// How many ports are tried where the system chooses.
+    private static let choices = 16
+
+    private convenience init(
+        _ addresses: [SocketAddress], port: UInt16, group: EventLoopGroup,
+        accepted: @escaping @Sendable (TCPStream) -> (any StreamHandler)?
+    ) throws(SystemError) {
+        var port = port
+        var sockets: [ListeningSocket] = []
+        var missing: SystemError?
+        do throws(SystemError) {
+            for address in addresses {
+                do throws(SystemError) {
+                    let socket = try ListeningSocket(address.with(port: port), group: group, accepted: accepted)
+                    port = socket.address.port
+                    sockets.append(socket)
+                } catch {
+                    // A machine without IPv6 still resolves localhost to ::1: one bound address is enough. One that somebody else has is not
+                    // passed over: programs that come there would speak to a stranger.
+                    guard error.isMissingAddress else { throw error }
+                    missing = missing ?? error
+                }
+            }
+            if sockets.isEmpty, let missing { throw missing }
             for socket in sockets { try socket.open() }
         } catch {
             for socket in sockets { socket.close() }
             throw error
         }
-        return TCPListener(sockets)
+        self.init(sockets)
     }
 
     private init(_ sockets: [ListeningSocket]) {
@@ -59,6 +89,11 @@ public final class TCPListener: Sendable {
     public func close() {
         for socket in sockets { socket.close() }
     }
+}
+
+extension SystemError {
+    /// Whether the machine does not have an address, or its whole family.
+    fileprivate var isMissingAddress: Bool { number == EADDRNOTAVAIL || number == EAFNOSUPPORT }
 }
 
 /// One listening socket under the watch of its group's first loop.

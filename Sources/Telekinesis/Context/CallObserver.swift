@@ -46,6 +46,8 @@ final class CallObserver: ProgressTaker, Sendable {
     let answer: Answer?
     private let report: Export?
     private let ask: Export?
+    /// Of methods of this very process.
+    private let reporter: CallReporter?
     /// The nodes by way of which it has been made known.
     private let homes = Mutex<[ObjectIdentifier: NodeHome]>([:])
 
@@ -53,9 +55,16 @@ final class CallObserver: ProgressTaker, Sendable {
         self.observe = observe
         self.answer = answer
         report = observe.map { observe in
-            Self.export(.eraseVoid { (reports: [CallProgress]) in for report in reports { await observe(report) } })
+            Self.export(.eraseVoid { (reports: [CallProgress]) in await Self.tell(reports, to: observe) })
+        }
+        reporter = observe.map { observe in
+            CallReporter(on: nil) { reports in await CallScope().run { await Self.tell(reports, to: observe) } }
         }
         ask = answer.map { answer in Self.export(.erase { (question: CallQuestion) in try await answer(question) }) }
+    }
+
+    private static func tell(_ reports: [CallProgress], to observe: Observe) async {
+        for report in reports { await observe(report) }
     }
 
     private static func export(_ function: PublishedFunction) -> Export {
@@ -71,8 +80,9 @@ final class CallObserver: ProgressTaker, Sendable {
         return (report?.key, ask?.key)
     }
 
-    /// The scope has ended: nobody reaches it any more.
-    func end() {
+    /// The scope has ended: nobody reaches it any more, once everything has been heard.
+    func end() async {
+        await reporter?.finish()
         let homes = homes.withLock { homes in
             defer { homes = [:] }
             return homes.values
@@ -81,10 +91,7 @@ final class CallObserver: ProgressTaker, Sendable {
     }
 
     /// A method of this very process tells something.
-    func note(_ progress: CallProgress) {
-        guard let observe else { return }
-        Task { await observe(progress) }
-    }
+    func note(_ progress: CallProgress) { reporter?.note(progress) }
 }
 
 /// The method's end: sends what it tells, the latest when there is much. One message is under way at a time, which is all the coalescing there is.
@@ -94,25 +101,27 @@ final class CallReporter: ProgressTaker, Sendable {
         var messages: ArraySlice<CallProgress> = []
         var dropped = 0
         var isSending = false
-        var waiter: CheckedContinuation<Void, Never>?
+        var waiters: [CheckedContinuation<Void, Never>] = []
 
         var isEmpty: Bool { progress == nil && messages.isEmpty }
     }
 
     private static let maximumMessages = 100
 
-    private let observer: RemoteFunction<([CallProgress]) -> Void>?
-    private let loop: EventLoop
+    private let send: (@Sendable ([CallProgress]) async throws -> Void)?
+    private let loop: EventLoop?
     private let state = Mutex(State())
 
-    /// - Parameter observer: the caller's function; `nil` when nobody there listens.
-    init(_ observer: RemoteFunction<([CallProgress]) -> Void>?, loop: EventLoop) {
-        self.observer = observer
+    /// - Parameters:
+    ///   - loop: where reports are sent; `nil`: anywhere.
+    ///   - send: brings them to whoever listens; what it throws means that there is nobody. `nil` when nobody ever listens.
+    init(on loop: EventLoop?, _ send: (@Sendable ([CallProgress]) async throws -> Void)?) {
         self.loop = loop
+        self.send = send
     }
 
     func note(_ progress: CallProgress) {
-        guard let observer else { return }
+        guard let send else { return }
         let starts = state.withLock { state in
             if progress.level == nil {
                 state.progress = progress
@@ -126,15 +135,14 @@ final class CallReporter: ProgressTaker, Sendable {
             defer { state.isSending = true }
             return !state.isSending
         }
-        // Owned by the call, which does not end before it: see ``finish()``.
-        if starts { Task(executorPreference: loop) { await self.send(to: observer) } }
+        // Owned by the call or the scope, which do not end before it: see ``finish()``.
+        if starts { Task(executorPreference: loop) { await self.sendAll(send) } }
     }
 
-    private func send(to observer: RemoteFunction<([CallProgress]) -> Void>) async {
+    private func sendAll(_ send: @Sendable ([CallProgress]) async throws -> Void) async {
         while let reports = take() {
             do {
-                // Of no use when it comes late; and the call itself goes on.
-                try await CallScope().run { try await withDeadline(.seconds(10)) { try await observer(reports) } }
+                try await send(reports)
             } catch {
                 state.withLock { state in
                     state.messages = []
@@ -145,10 +153,10 @@ final class CallReporter: ProgressTaker, Sendable {
     }
 
     private func take() -> [CallProgress]? {
-        let (reports, waiter) = state.withLock { state -> ([CallProgress]?, CheckedContinuation<Void, Never>?) in
+        let (reports, waiters) = state.withLock { state -> ([CallProgress]?, [CheckedContinuation<Void, Never>]) in
             guard !state.isEmpty else {
-                state.isSending = false
-                return (nil, state.waiter.take())
+                defer { (state.isSending, state.waiters) = (false, []) }
+                return (nil, state.waiters)
             }
             var reports = Array(state.messages)
             if state.dropped > 0 {
@@ -156,9 +164,9 @@ final class CallReporter: ProgressTaker, Sendable {
             }
             if let progress = state.progress { reports.append(progress) }
             (state.progress, state.messages, state.dropped) = (nil, [], 0)
-            return (reports, nil)
+            return (reports, [])
         }
-        waiter?.resume()
+        for waiter in waiters { waiter.resume() }
         return reports
     }
 
@@ -166,7 +174,7 @@ final class CallReporter: ProgressTaker, Sendable {
     func finish() async {
         await withCheckedContinuation { continuation in
             let isDone = state.withLock { state in
-                if state.isSending { state.waiter = continuation }
+                if state.isSending { state.waiters.append(continuation) }
                 return !state.isSending
             }
             if isDone { continuation.resume() }
@@ -180,11 +188,13 @@ final class CallReporter: ProgressTaker, Sendable {
 /// let small = try await withProgress { try await images.resize(large) } observing: { print($0.fraction ?? 0, $0.message) }
 /// ```
 ///
-/// When this returns, `observe` has been called for everything that the methods told. Methods that those call in turn are not heard.
+/// When this returns, `observe` has been called for everything that the methods told, those of this process included. Methods that those call in turn
+/// are not heard.
 ///
 /// - Parameters:
 ///   - operation: makes the calls; runs where the caller runs.
-///   - observe: called for each report, one after the other for each call; the latest when there are many. May belong to an actor.
+///   - observe: called for each report, one after the other for each call, and for all calls within this process; the latest when there are many. May
+///     belong to an actor.
 public nonisolated(nonsending) func withProgress<Result>(
     _ operation: nonisolated(nonsending) () async throws -> Result,
     observing observe: @escaping @isolated(any) @Sendable (CallProgress) -> Void
@@ -208,8 +218,15 @@ public nonisolated(nonsending) func withAnswers<Result>(
 private nonisolated(nonsending) func withObserver<Result>(
     _ observer: CallObserver, _ operation: nonisolated(nonsending) () async throws -> Result
 ) async rethrows -> Result {
-    defer { observer.end() }
-    return try await CallScope.current.with { $0.observer = observer }.run(operation)
+    let result: Result
+    do {
+        result = try await CallScope.current.with { $0.observer = observer }.run(operation)
+    } catch {
+        await observer.end()
+        throw error
+    }
+    await observer.end()
+    return result
 }
 
 extension IncomingCall {
@@ -225,10 +242,13 @@ extension IncomingCall {
 
     /// What the method tells goes there.
     var reporter: CallReporter {
-        var observer: RemoteFunction<([CallProgress]) -> Void>?
-        if let key = metadata?.report?.key, let node = owner.node.node {
-            observer = RemoteFunction(.there(self.observer(key), node))
+        reporter {
+            guard let key = metadata?.report?.key, let node = owner.node.node else { return CallReporter(on: owner.loop, nil) }
+            let observe = RemoteFunction<([CallProgress]) -> Void>(.there(observer(key), node))
+            return CallReporter(on: owner.loop) { reports in
+                // Of no use when it comes late; and the call itself goes on.
+                try await CallScope().run { try await withDeadline(.seconds(10)) { try await observe(reports) } }
+            }
         }
-        return reporter { CallReporter(observer, loop: owner.loop) }
     }
 }

@@ -6,7 +6,7 @@ internal import TelekinesisProtocol
 /// back before this node has heard of the handing over. A count that is below zero for a moment holds nothing, and one that is zero is gone. Where
 /// the other message was lost with a connection, the debt is forgotten after a while.
 struct Holdings {
-    private struct Debt: Hashable {
+    private struct Pair: Hashable {
         let key: ActorKey
         let holder: NodeID
     }
@@ -27,12 +27,16 @@ struct Holdings {
     }
 
     private var holders: [NodeID: [ActorKey: Hold]] = [:]
-    /// How many entries each node pays for.
+    /// How many entries each node pays for; under ``nobody``, those whose givers have gone.
     private var charges: [NodeID: Int] = [:]
-    /// Entries that somebody else than their holder pays for.
+    /// Entries that somebody else than their holder pays for, by who that is.
+    private var gifts: [NodeID: Set<Pair>] = [:]
+    /// How many these are.
     private(set) var unclaimed = 0
+    /// Pays when a giver has gone. No node has this id.
+    private static let nobody = NodeID.hub
     /// What was given back before it was given: since the last look, and before it.
-    private var debts: (recent: Set<Debt>, old: Set<Debt>) = ([], [])
+    private var debts: (recent: Set<Pair>, old: Set<Pair>) = ([], [])
 
     /// Entries of all holders.
     var count: Int { holders.values.reduce(0) { $0 + $1.count } }
@@ -45,6 +49,9 @@ struct Holdings {
 
     /// How many objects a node pays for.
     func charged(to node: NodeID) -> Int { charges[node] ?? 0 }
+
+    /// Whether a node gave an object back that it has not been given yet.
+    func isOwed(_ key: ActorKey, by holder: NodeID) -> Bool { (holders[holder]?[key]?.count ?? 0) < 0 }
 
     /// Whether a node holds an object.
     func holds(_ key: ActorKey, _ holder: NodeID) -> Bool { (holders[holder]?[key]?.count ?? 0) > 0 }
@@ -63,7 +70,10 @@ struct Holdings {
             throw TelekinesisError(
                 .overloaded, "node \(payer) holds \(limit) objects of this one already, which is as many as it may: release some", ran: .no)
         }
-        return add(1, key, holder, payer: payer)
+        let effect = add(1, key, holder, payer: payer)
+        // What this node gives itself stays, whatever becomes of those who gave it as well.
+        if giver == nil { claim(key, by: holder) }
+        return effect
     }
 
     /// A node gives references back.
@@ -79,28 +89,46 @@ struct Holdings {
     /// A node uses what it was given: from now on it pays for it itself.
     mutating func claim(_ key: ActorKey, by holder: NodeID) {
         guard var hold = holders[holder]?[key], hold.payer != holder else { return }
-        charge(hold.payer, -1, by: holder)
+        charge(hold.payer, -1, key, holder)
         hold.payer = holder
-        charge(holder, 1, by: holder)
+        charge(holder, 1, key, holder)
         holders[holder]?[key] = hold
     }
 
-    /// A node has gone, and holds nothing any more.
+    /// A node has gone, and holds nothing any more. What it handed to others who have not used it yet stays theirs, as long as not too much of that is left
+    /// of nodes that have gone.
     ///
-    /// - Returns: the objects that it held.
-    mutating func removeAll(of holder: NodeID) -> [ActorKey] {
-        guard let holds = holders.removeValue(forKey: holder) else { return [] }
-        for (key, hold) in holds {
-            charge(hold.payer, -1, by: holder)
-            if hold.count < 0 { settle(Debt(key: key, holder: holder)) }
+    /// - Parameter limit: how much that may be.
+    /// - Returns: the objects that were held, once for each holder.
+    mutating func removeAll(of node: NodeID, limit: Int) -> [ActorKey] {
+        var freed: [ActorKey] = []
+        for (key, hold) in holders.removeValue(forKey: node) ?? [:] {
+            charge(hold.payer, -1, key, node)
+            if hold.count < 0 { settle(Pair(key: key, holder: node)) }
+            if hold.count > 0 { freed.append(key) }
         }
-        return holds.compactMap { $1.count > 0 ? $0 : nil }
+        for gift in gifts[node] ?? [] {
+            guard var hold = holders[gift.holder]?[gift.key] else { continue }
+            if charged(to: Self.nobody) < limit {
+                charge(node, -1, gift.key, gift.holder)
+                hold.payer = Self.nobody
+                charge(Self.nobody, 1, gift.key, gift.holder)
+                holders[gift.holder]?[gift.key] = hold
+            } else {
+                remove(gift.key, gift.holder, hold)
+                if hold.count > 0 { freed.append(gift.key) }
+            }
+        }
+        return freed
     }
 
     /// Everybody has gone.
     ///
     /// - Returns: the objects that were held, once for each holder.
-    mutating func removeAll() -> [ActorKey] { Array(holders.keys).flatMap { removeAll(of: $0) } }
+    mutating func removeAll() -> [ActorKey] {
+        defer { self = Holdings() }
+        return holders.values.flatMap { holds in holds.compactMap { $1.count > 0 ? $0 : nil } }
+    }
 
     /// Forgets the debts that were there at the last look already.
     mutating func forgetOldDebts() {
@@ -111,13 +139,13 @@ struct Holdings {
     }
 
     private mutating func remove(_ key: ActorKey, _ holder: NodeID, _ hold: Hold) {
-        charge(hold.payer, -1, by: holder)
+        charge(hold.payer, -1, key, holder)
         holders[holder]?[key] = nil
         if holders[holder]?.isEmpty == true { holders[holder] = nil }
-        settle(Debt(key: key, holder: holder))
+        settle(Pair(key: key, holder: holder))
     }
 
-    private mutating func settle(_ debt: Debt) {
+    private mutating func settle(_ debt: Pair) {
         guard hasDebts else { return }
         debts.recent.remove(debt)
         debts.old.remove(debt)
@@ -126,8 +154,8 @@ struct Holdings {
     private mutating func add(_ amount: Int, _ key: ActorKey, _ holder: NodeID, payer: NodeID) -> Effect {
         guard var hold = holders[holder]?[key] else {
             holders[holder, default: [:]][key] = Hold(count: amount, payer: payer)
-            charge(payer, 1, by: holder)
-            if amount < 0 { debts.recent.insert(Debt(key: key, holder: holder)) }
+            charge(payer, 1, key, holder)
+            if amount < 0 { debts.recent.insert(Pair(key: key, holder: holder)) }
             return amount > 0 ? .held : .none
         }
         let before = hold.count
@@ -136,7 +164,7 @@ struct Holdings {
         if hold.count == 0 {
             remove(key, holder, hold)
         } else {
-            if before > 0, hold.count < 0 { debts.recent.insert(Debt(key: key, holder: holder)) }
+            if before > 0, hold.count < 0 { debts.recent.insert(Pair(key: key, holder: holder)) }
             holders[holder]?[key] = hold
             if amount < 0 { claim(key, by: holder) }
         }
@@ -147,9 +175,16 @@ struct Holdings {
         }
     }
 
-    private mutating func charge(_ payer: NodeID, _ amount: Int, by holder: NodeID) {
+    /// - Parameter amount: 1 when the payer begins to pay for the entry, -1 when it ends.
+    private mutating func charge(_ payer: NodeID, _ amount: Int, _ key: ActorKey, _ holder: NodeID) {
         let sum = charged(to: payer) + amount
         charges[payer] = sum == 0 ? nil : sum
-        if payer != holder { unclaimed += amount }
+        guard payer != holder else { return }
+        unclaimed += amount
+        // Of those who have gone nobody will ask.
+        guard payer != Self.nobody else { return }
+        let gift = Pair(key: key, holder: holder)
+        if amount > 0 { gifts[payer, default: []].insert(gift) } else { gifts[payer]?.remove(gift) }
+        if gifts[payer]?.isEmpty == true { gifts[payer] = nil }
     }
 }

@@ -173,13 +173,15 @@ final class Registry: Sendable {
         discard(old)
     }
 
-    /// A node has handed an object of this one to a third.
+    /// A node has handed an object of this one to a third. What nobody has is not noted: the giver would have had it until now.
     ///
     /// - Throws: `overloaded` when the giver has handed too much to others that they did not use yet.
     func share(_ key: ActorKey, with holder: NodeID, by giver: NodeID) throws(TelekinesisError) {
         let living = ready(key) == nil ? living(key) : nil
         let old = try state.withLock { (state) throws(TelekinesisError) -> Slot? in
-            guard !state.isClosed else { return nil }
+            guard !state.isClosed, state.entries[key.pair] != nil || living != nil || state.holdings.isOwed(key, by: holder) else {
+                return nil
+            }
             if state.entries[key.pair] == nil, let living { state.entries[key.pair] = Entry(slot: .ready(living)) }
             let effect = try state.holdings.give(key, to: holder, by: giver, limit: limit)
             hasUnclaimed.store(state.holdings.unclaimed > 0, ordering: .relaxed)
@@ -227,7 +229,7 @@ final class Registry: Sendable {
 
     /// A node has gone, and with it everything that it held.
     func releaseAll(of holder: NodeID) {
-        let old = state.withLock { state in state.holdings.removeAll(of: holder).compactMap { state.apply(.freed, to: $0) } }
+        let old = state.withLock { state in state.holdings.removeAll(of: holder, limit: limit).compactMap { state.apply(.freed, to: $0) } }
         for slot in old { discard(slot) }
     }
 

@@ -75,12 +75,14 @@ extension FrameLink {
 
 /// Who takes the frames that arrive on a link.
 public protocol FrameReceiver: AnyObject, Sendable {
-    /// A frame arrived. Frames of one link arrive one after the other.
+    /// A frame arrived. Those of a session over a transport arrive one after the other. Those of a ``LocalLink`` arrive on the threads that send
+    /// them, in the order of each, and so several at once: a receiver guards what it keeps, and does not rely on an order of what other threads sent
+    /// unless these order it themselves.
     ///
     /// - Parameter frame: valid during the call.
     /// - Throws: what ends the link; the other end is told.
     func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError)
 
-    /// The link has ended; said once, and last.
+    /// The link has ended; said once, and last, but for frames that a ``LocalLink`` is handing over on other threads.
     func ended(_ link: any FrameLink, _ reason: TelekinesisError)
 }

@@ -72,6 +72,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
     /// The handshake is done: limits for strangers no longer hold, and a silent peer is asked from now on.
     public func open() {
         isOpen.store(true, ordering: .relaxed)
+        transport.limitMessages(to: TransportLimits.maximumMessage)
         let timer = state.withLock { state -> Timer? in
             guard state.phase == .handshake else { return nil }
             state.phase = .open

@@ -1,7 +1,8 @@
 internal import Synchronization
 public import TelekinesisProtocol
 
-/// One end of a link within the process: frames are handed over on the thread that sends them, with no session, no copy on a wire and no hop.
+/// One end of a link within the process: frames are handed over on the thread that sends them, with no session, no copy on a wire and no hop. Threads that
+/// send at once are not held up by each other: see ``FrameReceiver/received(_:on:)``.
 public final class LocalLink: FrameLink {
     private struct State {
         var receiver: (any FrameReceiver)?

@@ -127,6 +127,9 @@ public final class InMemoryTransport: Transport {
 
     private var currentReceiver: (any TransportReceiver)? { state.withLock { $0.end == nil ? $0.receiver : nil } }
 
+    /// Does nothing: messages come whole, and are not kept.
+    public func limitMessages(to size: Int) {}
+
     /// Loses the connection without a word: both ends hear it, and what is under way is lost.
     public func cut() { end(TransportEnd(code: 1006, reason: "the connection was cut")) }
 

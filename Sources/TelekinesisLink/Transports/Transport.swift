@@ -25,6 +25,12 @@ public protocol Transport: AnyObject, Sendable {
     ///   until the receiver's `writable()` was called.
     func send(_ messages: consuming [OutgoingMessage]) -> [OutgoingMessage]?
 
+    /// Changes how large a message may be that the other end sends. A larger one ends the channel as soon as it says so, before much of it is kept; one that
+    /// has come whole by then may still be handed out.
+    ///
+    /// - Parameter size: in bytes.
+    func limitMessages(to size: Int)
+
     /// Closes the channel in good order; the receiver hears `closed` once.
     ///
     /// - Parameters:

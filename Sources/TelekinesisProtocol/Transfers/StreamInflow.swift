@@ -78,9 +78,7 @@ public struct StreamInflow: Sendable {
     /// - Returns: `false` when they need a chunk of their own.
     private mutating func addToLast(_ bytes: UnsafeRawBufferPointer, owed: Int) -> Bool {
         guard let last = chunks.indices.last, !chunks[last].hasReferences, chunks[last].bytes.count + bytes.count <= Self.largestChunk
-        else {
-            return false
-        }
+        else { return false }
         chunks[last].bytes.append(contentsOf: bytes)
         chunks[last].owed += owed
         return true

@@ -93,9 +93,56 @@ import Testing
         var holdings = Holdings()
         _ = try holdings.give(key, to: ann, limit: limit)
         _ = try holdings.give(key, to: bob, by: ann, limit: limit)
-        #expect(holdings.removeAll(of: ann) == [key])
+        #expect(holdings.removeAll(of: ann, limit: limit) == [key])
         #expect(holdings.holds(key, bob))
-        #expect(holdings.removeAll(of: bob) == [key])
+        #expect(holdings.removeAll(of: bob, limit: limit) == [key])
+        #expect(holdings.isEmpty)
+    }
+
+    /// Of many givers, each of which has gone, no more is left than one may pay for.
+    @Test func whatVanishedGiversLeftBehindIsBounded() throws {
+        var holdings = Holdings()
+        var freed = 0
+        for stranger in 100..<110 as Range<UInt64> {
+            let stranger = NodeID(rawValue: stranger)
+            for _ in 0..<limit { _ = try holdings.give(.random(), to: ann, by: stranger, limit: limit) }
+            freed += holdings.removeAll(of: stranger, limit: limit).count
+            #expect(holdings.charged(to: stranger) == 0)
+        }
+        #expect(holdings.count == limit && holdings.unclaimed == limit && freed == 9 * limit)
+        #expect(holdings.charged(to: ann) == 0)
+        // Room comes with their use, and with their end.
+        _ = try holdings.give(key, to: ann, by: bob, limit: limit)
+        holdings.claim(key, by: ann)
+        #expect(holdings.removeAll(of: bob, limit: limit) == [] && holdings.holds(key, ann))
+        #expect(holdings.removeAll(of: ann, limit: limit).count == limit + 1)
+        #expect(holdings.isEmpty)
+    }
+
+    @Test func whatAVanishedGiverHandedOverIsUsedAllTheSame() throws {
+        var holdings = Holdings()
+        _ = try holdings.give(key, to: ann, by: bob, limit: limit)
+        #expect(holdings.removeAll(of: bob, limit: limit) == [])
+        holdings.claim(key, by: ann)
+        #expect(holdings.charged(to: ann) == 1 && holdings.unclaimed == 0)
+        #expect(holdings.take(key, from: ann, count: 1, limit: limit) == .freed)
+        #expect(holdings.isEmpty)
+    }
+
+    @Test func whatWasGivenByItsOwnerAsWellStaysWhenTheGiverVanishes() throws {
+        var holdings = Holdings()
+        _ = try holdings.give(key, to: ann, by: bob, limit: 1)
+        _ = try holdings.give(key, to: ann, limit: 1)
+        #expect(holdings.charged(to: ann) == 1 && holdings.charged(to: bob) == 0)
+        #expect(holdings.removeAll(of: bob, limit: 0) == [] && holdings.holds(key, ann))
+    }
+
+    @Test func nothingIsLeftWhenEverybodyHasGone() throws {
+        var holdings = Holdings()
+        _ = try holdings.give(key, to: ann, by: bob, limit: limit)
+        _ = try holdings.give(key, to: cara, limit: limit)
+        _ = holdings.take(.random(), from: cara, count: 1, limit: limit)
+        #expect(holdings.removeAll() == [key, key])
         #expect(holdings.isEmpty)
     }
 }

@@ -156,6 +156,25 @@ import Testing
         hub.open(try #require(source ?? nil), id: id, from: peer.rawValue, window: 100)
     }
 
+    @Test func sharesOfWhatNobodyHasAreNotNoted() async throws {
+        let stage = try await Stage()
+        for number in 0..<1_000 as Range<UInt64> {
+            var frame = FrameWriter.share(ActorKey(low: number, high: 1), of: .hub, with: Self.stranger)
+            frame.withUnsafeMutableBytes { FrameWriter.patch(peer: Self.peer, in: $0) }
+            stage.hub.send(frame)
+        }
+        #expect(stage.node.session.incoming.registry.heldCount == 0)
+        // Of what is there it is, and a share that was overtaken by the release settles that.
+        for key in [stage.key, .random()] {
+            if key != stage.key { stage.hub.send(FrameWriter.release(key, of: Self.stranger, count: 1)) }
+            var frame = FrameWriter.share(key, of: .hub, with: Self.stranger)
+            frame.withUnsafeMutableBytes { FrameWriter.patch(peer: Self.peer, in: $0) }
+            stage.hub.send(frame)
+            #expect(stage.node.session.incoming.registry.heldCount == 1)
+        }
+        try await stage.isUndisturbed()
+    }
+
     @Test func aLongErrorEndsAStreamAndNothingElse() async throws {
         let stage = try await Stage()
         try await stage.node.publish(function: "numbers") {

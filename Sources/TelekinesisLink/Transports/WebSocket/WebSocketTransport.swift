@@ -34,6 +34,8 @@ public final class WebSocketTransport: Transport {
     private let state: Mutex<State>
     /// This side has closed: what still arrives interests nobody.
     private let isClosing = Atomic<Bool>(false)
+    /// Asked for whenever bytes have come.
+    private let maximumMessageSize: Atomic<Int>
     /// For messages; touched only by `send`, of which there is one at a time.
     nonisolated(unsafe) private var masks: MaskKeys?
     // The following are touched only in callbacks of the stream, which come one at a time.
@@ -47,6 +49,7 @@ public final class WebSocketTransport: Transport {
         self.connectedAt = connectedAt
         self.role = role
         self.subprotocol = subprotocol
+        self.maximumMessageSize = Atomic(maximumMessageSize)
         decoder = WebSocketDecoder(role: role, maximumMessageSize: maximumMessageSize)
         controlBudget = ControlBudget(now: stream.loop.now)
         masks = role == .client ? MaskKeys() : nil
@@ -58,6 +61,9 @@ public final class WebSocketTransport: Transport {
         self.receiver = receiver
         state.withLock { $0.receiver = receiver }
     }
+
+    /// Changes how large a message may be; what has been read already is not asked again.
+    public func limitMessages(to size: Int) { maximumMessageSize.store(size, ordering: .relaxed) }
 
     // MARK: Sending
 
@@ -193,6 +199,7 @@ extension WebSocketTransport: StreamHandler {
     public func received(_ bytes: UnsafeMutableRawBufferPointer) {
         guard !isDeaf else { return }
         do throws(WebSocketFailure) {
+            decoder.maximumMessageSize = maximumMessageSize.load(ordering: .relaxed)
             try decoder.receive(bytes) { handle($0) }
             try controlBudget.spend(decoder.controlFrames, now: loop.now)
         } catch {
