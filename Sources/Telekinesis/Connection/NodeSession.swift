@@ -48,6 +48,8 @@ final class NodeSession: FrameReceiver {
         var lastEnd: TelekinesisError?
         /// Why whoever answers at the hub's address has not let this node in the last time; `nil` when it has, or when nobody answers.
         var refusal: TelekinesisError?
+        /// Why the last attempt to reach the hub has failed; `nil` since it was reached.
+        var unreachable: TelekinesisError?
 
         /// Takes out the calls that end with their link.
         mutating func takeLost() -> [(id: CallID, entry: PendingCalls.Entry)] {

@@ -157,8 +157,9 @@ final class IncomingCall: Sendable {
         }
         switch (action, callee?.kind) {
         case (.call, .function(let function)), (.produce, .function(let function)):
-            let result = try await fetching { fetched in
-                var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body, received, on: owner.node)
+            let result = try await fetching(callee) { fetched in
+                var decoder = try ArgumentBinding.arguments(
+                    of: function.description, handsOver: function.handsOver, head: head, body: body, received, on: owner.node)
                 decoder.fetched = fetched
                 return try await function.body(&decoder)
             }
@@ -167,7 +168,7 @@ final class IncomingCall: Sendable {
             references = scope.outgoing
             if let values = scope.values { try await values.store(into: &writer.bytes, on: owner.node.storage, ran: .yes) }
         case (.create(let key), .factory(let factory)):
-            let object = try await fetching { fetched in
+            let object = try await fetching(callee) { fetched in
                 var decoder = try ArgumentBinding.arguments(of: factory.initializer, head: head, body: body, received, on: owner.node)
                 decoder.fetched = fetched
                 return try await factory.make(&decoder)
@@ -182,7 +183,7 @@ final class IncomingCall: Sendable {
 
     /// Runs what reads the arguments; storable values among them are fetched first, and then it is run again.
     private nonisolated(nonsending) func fetching<Result>(
-        _ body: nonisolated(nonsending) (FetchedValues?) async throws -> Result
+        _ callee: Callee?, _ body: nonisolated(nonsending) (FetchedValues?) async throws -> Result
     ) async throws -> Result {
         var fetched: FetchedValues?
         for _ in 0..<FetchNeeded.maximumPasses {
@@ -190,6 +191,8 @@ final class IncomingCall: Sendable {
                 return try await body(fetched)
             } catch let needed as FetchNeeded {
                 fetched = try await Self.fetch(needed, into: fetched, on: owner.node)
+            } catch let refusal as Refusal {
+                throw refusal.naming(callee?.publishedName)
             }
         }
         throw Refusal(FetchNeeded.tooManyKinds(ran: .no))
@@ -292,7 +295,7 @@ extension TelekinesisError {
         error as? TelekinesisError
             ?? TelekinesisError(
                 .methodFailed, String(describing: error), ran: .no,
-                cause: RemoteError(typeName: String(reflecting: type(of: error as Any)), message: String(describing: error)))
+                cause: RemoteError(typeName: ThrownErrors.name(of: type(of: error as Any)), message: String(describing: error)))
     }
 }
 
@@ -390,4 +393,12 @@ struct Refusal: Error {
     }
 
     init(_ error: TelekinesisError) { self.error = error }
+
+    /// The same, where arguments do not fit what is published under a name.
+    func naming(_ name: String?) -> Refusal {
+        guard error.code == .badArguments, let name else { return self }
+        var error = error
+        error.message = "“\(name)”: \(error.message); `tk describe \(name)` shows what it takes"
+        return Refusal(error)
+    }
 }

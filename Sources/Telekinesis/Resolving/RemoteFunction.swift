@@ -142,7 +142,7 @@ enum RemoteFunctionCore: Sendable {
                 guard node.session.interceptors.isEmpty || !target.isIntercepted else {
                     return try await node.session.intercepted(frame, "call", to: target, flags: flags, references: references)
                 }
-                return try await node.session.call(frame, to: target, flags: flags, references: references)
+                return try target.explained(await node.session.call(frame, to: target, flags: flags, references: references))
             } catch var error as TelekinesisError where error.code == .deadlineExceeded {
                 error.message = "\(ActorID(target)): \(error.message)"
                 throw error
