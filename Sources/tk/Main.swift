@@ -28,7 +28,7 @@ struct Main {
             }
             return .success
         } catch let error as UsageError {
-            let help = error.command ?? words.first.flatMap { (try? Commands.find($0))?.syntax.name }
+            let help = error.command ?? words.first.flatMap { $0 == HelpCommand.syntax.name ? nil : (try? Commands.find($0))?.syntax.name }
             let hint = help.map { "`tk \($0) --help` says more" } ?? "`tk --help` lists the commands"
             Terminal.error("\(error.description.escapedForTerminal); \(hint)")
             return .usage

@@ -14,7 +14,7 @@ import Testing
         let error = try await failure { try await wrong.somethingElse() }
         #expect(error.code == .noSuchMethod && error.ran == .no)
         for part in [
-            "somethingElse() -> Int of Unrelated", "demo/counter", "Counter has no such method", "increment(by:)",
+            "somethingElse() -> Int of Unrelated", "demo/counter", "Counter has no such method", "increment(by: Int) -> Int",
             "tk describe demo/counter",
         ] {
             #expect(error.message.contains(part), "\(part) is not in: \(error.message)")

@@ -23,6 +23,11 @@ import Testing
             // Calls that wait for the hub are all that is left of these.
             let error = try await failure { try await withDeadline(.milliseconds(5)) { try await make().added() } }
             #expect(error.ran == .no)
+            // Why there is none is told as well.
+            try await eventually {
+                let error = try await failure { try await withDeadline(.milliseconds(5)) { try await probe.added() } }
+                return (error.cause as? TelekinesisError)?.code == .unreachable
+            }
         }
         await caller.close()
         await provider.close()

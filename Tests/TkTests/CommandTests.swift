@@ -33,6 +33,26 @@ struct CommandTests {
         #expect(await Main.run(["describe"], [:]) == .usage)
         #expect(await Main.run(["hub", "--port", "70000"], [:]) == .usage)
         #expect(await Main.run(["ls", "--hub", "ws://127.0.0.1:1"], [:]) == .failure)
+        for address in ["http://localhost", "wss://localhost", "localhost"] {
+            #expect(await Main.run(["ls", "--hub", address], [:]) == .usage, "\(address)")
+        }
+        #expect(await Main.run(["help", "nope"], [:]) == .usage)
+    }
+
+    @Test func namesThatAreNoneAreMistakesOfTheCommandLine() async throws {
+        var configuration = HubConfiguration()
+        configuration.host = "127.0.0.1"
+        configuration.port = 0
+        configuration.logger = .silent
+        let hub = try await Hub.start(configuration)
+        let address = ["--hub", hub.url ?? ""]
+        for name in ["", "demo/", "/"] {
+            for command in ["describe", "ping", "call"] {
+                #expect(await Main.run([command, name] + address, [:]) == .usage, "\(command) \(name)")
+            }
+        }
+        #expect(await Main.run(["describe", "demo/nothing", "--timeout", "5"] + address, [:]) == .failure)
+        await hub.stop()
     }
 
     @Test func theHubIsConfiguredByItsOptions() throws {
@@ -52,6 +72,9 @@ struct CommandTests {
                     host: "::", port: 0, insecure: true, origins: ["https://a.example", "https://b.example"], hosts: ["hub.example"],
                     state: "kept", loops: 2, level: "debug"))
         #expect(throws: UsageError.self) { try configuration("--log-level", "loud") }
+        for origin in ["foo", "example.org", "https://", "https://example.org/", "https:/example.org", "://example.org"] {
+            #expect(throws: UsageError.self, "\(origin)") { try configuration("--allow-origin", origin) }
+        }
     }
 
     private struct HubOptions: Equatable {

@@ -69,7 +69,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
             reader = start
             let word = try reader.readString()
             guard word.first == "{" || word.first == "[" || word == "null", let value = try? JSONText.toMessagePack(Array(word.utf8)) else {
-                throw error
+                throw UnreadableWord(word, as: Argument.self, error) ?? error
             }
             return try MessagePackDecoder(origin: .json, userInfo: CodingScope.userInfo).decode(Argument.self, from: value)
         }

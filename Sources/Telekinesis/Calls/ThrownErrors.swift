@@ -14,7 +14,7 @@ enum ThrownErrors {
         var wire = WireError(
             TelekinesisError(
                 .methodFailed, String(describing: error), ran: .yes,
-                cause: RemoteError(typeName: String(reflecting: type), message: String(describing: error))))
+                cause: RemoteError(typeName: name(of: type), message: String(describing: error))))
         if let codable = error as? any Codable & Error, let name = _mangledTypeName(type), name.utf8.count <= WireError.maximumMangled,
             let bytes = try? MessagePackEncoder().encode(codable), bytes.count <= WireError.maximumValue
         {
@@ -22,6 +22,17 @@ enum ThrownErrors {
             wire.value = bytes
         }
         return (wire, .yes)
+    }
+
+    /// The name of a type with its module. Where a private type, or one within a function, is declared, Swift says by an address in this program's
+    /// memory: that helps nobody, and is nobody's business.
+    static func name(of type: any Any.Type) -> String {
+        var name = String(reflecting: type)
+        while let start = name.firstRange(of: "(unknown context at "), let end = name[start.upperBound...].firstIndex(of: ")") {
+            let next = name.index(after: end)
+            name.removeSubrange(start.lowerBound..<(next < name.endIndex && name[next] == "." ? name.index(after: next) : next))
+        }
+        return name
     }
 
     /// The error as the method threw it; `nil` where its type is not known here.

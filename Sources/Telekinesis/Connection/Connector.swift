@@ -38,8 +38,8 @@ final class Connector: Sendable {
                 break
             } catch {
                 let delay = backoff.delay(using: &generator)
-                guard Self.mayPass(error), session.loop.now + delay < limit else { throw explain(error) }
-                if !hasFailed { session.configuration.logger.warning("waiting for the hub: \(explain(error))") }
+                guard Self.mayPass(error), session.loop.now + delay < limit else { throw Self.explain(error, address) }
+                if !hasFailed { session.configuration.logger.warning("waiting for the hub: \(Self.explain(error, address))") }
                 hasFailed = true
                 try await sleep(delay)
             }
@@ -99,6 +99,7 @@ final class Connector: Sendable {
                     break
                 } catch {
                     guard let refusal = refusal(in: error) else {
+                        session.state.withLock { $0.unreachable = explain(error, address) as? TelekinesisError }
                         wasRefused = false
                         continue
                     }
@@ -128,7 +129,7 @@ final class Connector: Sendable {
         refusal(in: error) == nil && !(error is CancellationError) && (error as? TelekinesisError)?.code != .cancelled
     }
 
-    private func explain(_ error: any Error) -> any Error {
+    private static func explain(_ error: any Error, _ address: HubAddress) -> any Error {
         if var error = error as? TelekinesisError, error.code != .disconnected, error.code != .unreachable {
             // Whatever the end of the connection says: there was no call.
             error.ran = .no

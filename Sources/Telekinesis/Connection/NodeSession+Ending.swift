@@ -171,15 +171,18 @@ extension NodeSession {
 
     private func deadlineHasCome(_ number: UInt64) {
         let now = loop.now
-        let (late, next) = state.withLock { state in
+        let (late, next, unreachable) = state.withLock { state in
             state.deadlineAlarm.rang(number)
-            return (state.pending.expire(at: now), state.pending.nextDeadline)
+            return (state.pending.expire(at: now), state.pending.nextDeadline, state.unreachable ?? state.lastEnd)
         }
         for (id, entry) in late {
             stopRemotely(id, entry)
             let advice = entry.deadlineWasChosen ? "" : " of 30 s: use withDeadline to allow more"
             let place = entry.wasSent ? "no answer came within the deadline" : "there was no connection to the hub within the deadline"
-            entry.completion.resume(.failure(TelekinesisError(.deadlineExceeded, place + advice, ran: entry.wasSent ? .maybe : .no)))
+            entry.completion.resume(
+                .failure(
+                    TelekinesisError(
+                        .deadlineExceeded, place + advice, ran: entry.wasSent ? .maybe : .no, cause: entry.wasSent ? nil : unreachable)))
         }
         if next != .max { scheduleDeadline(next) }
         leaveIfDrainedSoon()

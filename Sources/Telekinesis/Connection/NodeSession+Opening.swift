@@ -12,7 +12,7 @@ extension NodeSession {
         let ticket = state.withLock { $0.ticket }
         let hello = NodeHello(
             agent: configuration.agent, nonce: nonce, methods: [], ticket: ticket, maximumValue: configuration.maximumValue)
-        let handshake = NodeHandshake(hello, credentials: configuration.credentials)
+        let handshake = NodeHandshake(hello, credentials: configuration.credentials ?? [OpenAccess()])
         let first = try handshake.start()
         try await withCheckedThrowingContinuation { continuation in
             let ended = state.withLock { state -> TelekinesisError? in
@@ -76,6 +76,7 @@ extension NodeSession {
             state.ticket = welcome.ticket ?? state.ticket
             state.phase = .opening(link)
             state.refusal = nil
+            state.unreachable = nil
             isDraining.store(false, ordering: .relaxed)
             return state.routes.live
         }

@@ -49,6 +49,8 @@ final class NodeSession: FrameReceiver {
         var lastEnd: TelekinesisError?
         /// Why whoever answers at the hub's address has not let this node in the last time; `nil` when it has, or when nobody answers.
         var refusal: TelekinesisError?
+        /// Why the last attempt to reach the hub has failed; `nil` since it was reached.
+        var unreachable: TelekinesisError?
 
         /// Whether calls have left and have no answer yet: all but those that wait for a connection. Streams may go on for ever, and do not count.
         var awaitsAnswers: Bool { pending.count > held.count + streams.keys.count { pending.wasSent($0) } }

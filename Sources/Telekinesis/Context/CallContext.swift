@@ -78,11 +78,13 @@ public struct CallContext: Sendable {
     ///   - prompt: the question, as the person there sees it.
     ///   - secret: whether the answer must not be shown.
     /// - Returns: the answer.
-    /// - Throws: ``TelekinesisError``: `unsupported` when the caller answers no questions, and what its handler throws.
+    /// - Throws: ``TelekinesisError``: `unsupported` when the caller answers no questions or nobody calls, and what its handler throws.
     public func ask(_ prompt: String, secret: Bool = false) async throws -> String {
         let question = CallQuestion(prompt: prompt, isSecret: secret)
         if let incoming { return try await incoming.ask(question) }
-        guard let answer = scope.baggage?.value.observer?.answer else { throw CallQuestion.nobodyAnswers }
+        guard let answer = scope.baggage?.value.observer?.answer else {
+            throw TelekinesisError(.unsupported, "there is no call here whose caller could be asked “\(prompt)”")
+        }
         return try await answer(question)
     }
 

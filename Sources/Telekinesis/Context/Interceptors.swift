@@ -106,7 +106,8 @@ extension IncomingCall {
         let flag = BegunFlag()
         let caller = caller
         let call = InterceptedCall(
-            method: method, target: callee.publishedName ?? callee.typeName, principal: caller?.principal, caller: id.source,
+            method: method, target: (callee.isFactory ? nil : callee.publishedName) ?? callee.typeName, principal: caller?.principal,
+            caller: id.source,
             headers: metadata?.headers ?? [:])
         do {
             let result = try await owner.interceptors.run(call) { _ in

@@ -32,6 +32,7 @@ enum ArgumentBinding {
             let given = try GivenArguments(head: head, body: body.joined, nameFirst: true)
             let method = try table.method(named: given.name, labels: given.labels)
             if let refusal = method.refusal { throw TelekinesisError(.unsupported, refusal) }
+            if head.encoding == .words, let type = method.resultType, isHandedOver(type) { throw onlyForPrograms(method.signature) }
             return BoundCall(
                 method: method, arguments: try given.decoder(labels: method.labels, signature: method.signature, received, on: home))
         } catch {
@@ -53,9 +54,17 @@ enum ArgumentBinding {
             "the caller was built against another signature of \(method.wireName); here it is \(method.signature). \(error.message)")
     }
 
+    /// Whoever calls with words takes values only: the method is not made to do its work for nothing.
+    private static func onlyForPrograms(_ signature: String) -> TelekinesisError {
+        TelekinesisError(.unsupported, "\(signature) returns an object, a function, a stream or a state, which only a program can take")
+    }
+
     /// The arguments of a function or an initialiser.
+    ///
+    /// - Parameter handsOver: whether the function's result is something that stays where it is.
     static func arguments(
-        of function: MethodDescription, head: CallBody, body: SplitBytes, _ received: ReceivedReferences?, on home: NodeHome
+        of function: MethodDescription, handsOver: Bool = false, head: CallBody, body: SplitBytes, _ received: ReceivedReferences?,
+        on home: NodeHome
     ) throws -> CallDecoder {
         do throws(TelekinesisError) {
             if head.encoding == .messagePack, head.selector != 0 {
@@ -66,6 +75,7 @@ enum ArgumentBinding {
                 let reader = body.reader(from: head.argumentsStart)
                 return CallDecoder(reader, count: head.argumentCount, received, on: home)
             }
+            if head.encoding == .words, handsOver { throw onlyForPrograms(function.signature) }
             let given = try GivenArguments(head: head, body: body.joined, nameFirst: head.selector == 0)
             return try given.decoder(labels: function.labels, signature: function.signature, received, on: home)
         } catch {

@@ -12,7 +12,7 @@ final class Callee: Sendable {
     }
 
     let kind: Kind
-    /// Of a function, the name that it was first published under.
+    /// Of a function or a class, the name that it was first published under.
     let publishedName: String?
     /// Whether callers make instances of it.
     let isFactory: Bool

@@ -153,7 +153,7 @@ final class IncomingCall: Sendable {
         if case .object(let object, let table) = callee?.kind, !action.isCreation {
             try await Self.execute(on: object, table, head: head, body: body, received, on: owner.node, scratch, into: &reply)
         } else {
-            try await executeOther(callee, into: &reply)
+            try await executeNamed(callee, into: &reply)
         }
     }
 
@@ -166,19 +166,28 @@ final class IncomingCall: Sendable {
                 try await Self.execute(
                     on: object, table, head: self.head, body: self.body, self.received, on: self.owner.node, into: &reply)
             } else {
-                try await self.executeOther(callee, into: &reply)
+                try await self.executeNamed(callee, into: &reply)
             }
             return reply
         }
     }
 
-    /// Calls a function, or makes an instance.
+    /// Calls a function, or makes an instance. Where arguments do not fit, the error says for what.
     @inline(never)
+    private nonisolated(nonsending) func executeNamed(_ callee: Callee?, into reply: inout ReplySink) async throws {
+        do {
+            try await executeOther(callee, into: &reply)
+        } catch let refusal as Refusal {
+            throw refusal.naming(callee?.publishedName)
+        }
+    }
+
     private nonisolated(nonsending) func executeOther(_ callee: Callee?, into reply: inout ReplySink) async throws {
         switch (action, callee?.kind) {
         case (.call, .function(let function)), (.produce, .function(let function)):
             let result = try await Self.fetching(on: owner.node) { fetched in
-                var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body, received, on: owner.node)
+                var decoder = try ArgumentBinding.arguments(
+                    of: function.description, handsOver: function.handsOver, head: head, body: body, received, on: owner.node)
                 decoder.fetched = fetched
                 return try await function.body(&decoder)
             }
@@ -309,6 +318,6 @@ extension TelekinesisError {
         error as? TelekinesisError
             ?? TelekinesisError(
                 .methodFailed, String(describing: error), ran: .no,
-                cause: RemoteError(typeName: String(reflecting: type(of: error as Any)), message: String(describing: error)))
+                cause: RemoteError(typeName: ThrownErrors.name(of: type(of: error as Any)), message: String(describing: error)))
     }
 }

@@ -133,7 +133,7 @@ final class IncomingCalls: Sendable {
     }
 
     static func noSuchObject(_ key: ActorKey) -> TelekinesisError {
-        TelekinesisError(.noSuchObject, "no object has the key \(key.redacted) here: it was released, or its process restarted")
+        TelekinesisError(.noSuchObject, "no object has the key \(key.redacted) here: it was released, or its process or connection ended")
     }
 
     /// A call on something that is there.
@@ -160,12 +160,12 @@ final class IncomingCalls: Sendable {
         if callee.isFactory {
             guard head.selector == ObjectService.create.rawValue, let key = head.resultKey else {
                 throw TelekinesisError(
-                    .noSuchMethod, "this name stands for a class: programs make instances of it with node.class(_:of:) and call those")
+                    .noSuchMethod, "this is a class: programs make instances of it with node.class(_:of:) and call those")
             }
             action = .create(key)
         } else if head.selector == ObjectService.create.rawValue {
             throw TelekinesisError(
-                .noSuchMethod, "this name stands for no class: node.resolve(_:as:) finds objects, node.function(_:) functions")
+                .noSuchMethod, "this is no class: node.resolve(_:as:) finds objects, node.function(_:) functions")
         }
         let call = IncomingCall(
             id: id, callee: callee, action: action, head: head, body: body, received: received, metadata: metadata, deadline: deadline,

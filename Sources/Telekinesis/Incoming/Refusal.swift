@@ -9,4 +9,12 @@ struct Refusal: Error {
     }
 
     init(_ error: TelekinesisError) { self.error = error }
+
+    /// The same, where arguments do not fit what is published under a name.
+    func naming(_ name: String?) -> Refusal {
+        guard error.code == .badArguments, let name else { return self }
+        var error = error
+        error.message = "“\(name)”: \(error.message); `tk describe \(name)` shows what it takes"
+        return Refusal(error)
+    }
 }

@@ -55,7 +55,7 @@ package final class MethodTable: Sendable {
         let found = index.methods(selector)
         if let meant = found.first(where: { $0.signatureHash == signatureHash }) { return meant }
         guard !found.isEmpty else {
-            throw TelekinesisError(.noSuchMethod, "\(typeName) has no such method; it has \(Self.list(methods))", ran: .no)
+            throw TelekinesisError(.noSuchMethod, "\(typeName) has no such method; it has \(Self.signatures(methods))", ran: .no)
         }
         throw TelekinesisError(.noSuchMethod, "several methods of \(typeName) have this name: \(Self.list(found)); add the types", ran: .no)
     }
@@ -72,8 +72,12 @@ package final class MethodTable: Sendable {
         }
         if fitting.count == 1 { return fitting[0] }
         if fitting.count > 1 {
-            throw TelekinesisError(
-                .noSuchMethod, "\(name.quoted) may be any of \(Self.list(fitting)): write one of these names in full", ran: .no)
+            // What looks like a label may be part of a value: it is one rather, where a method has it.
+            let labelled = fitting.filter { method in labels.allSatisfy { $0 == nil || $0 == "_" || method.labels.contains($0 ?? "_") } }
+            if labelled.count == 1 { return labelled[0] }
+            let names = Set(fitting.map(\.wireName)).count == fitting.count ? fitting.map(\.wireName) : fitting.map(\.typedWireName)
+            let choices = names.map { "'\($0)'" }.joined(separator: ", ")
+            throw TelekinesisError(.noSuchMethod, "\(name.quoted) may be any of \(choices): write one of these names in full", ran: .no)
         }
         guard !candidates.isEmpty else {
             throw TelekinesisError(.noSuchMethod, "\(typeName) has no method \(name.quoted); it has \(Self.signatures(methods))", ran: .no)
@@ -109,9 +113,10 @@ package final class MethodTable: Sendable {
         }
     }
 
-    /// For people: methods as they are declared.
+    /// For people: methods as they are declared. Of many the first ones.
     private static func signatures(_ methods: [Method]) -> String {
-        methods.isEmpty ? "none" : methods.map(\.signature).joined(separator: ", ")
+        let shown = methods.prefix(10).map(\.signature).joined(separator: ", ")
+        return methods.isEmpty ? "none" : methods.count > 10 ? "\(shown), and \(methods.count - 10) more" : shown
     }
 
     private static func list(_ methods: [Method]) -> String {

@@ -51,7 +51,7 @@ public final class Node: Sendable {
     ///
     /// - Parameters:
     ///   - address: a URL such as `ws://localhost:3388`; by default the environment's `TK_HUB`, else ``defaultAddress``.
-    ///   - configuration: limits and credentials; by default a shared secret from the file that `TK_SECRET_FILE` names, where it does.
+    ///   - configuration: limits and credentials.
     ///   - loops: event loops to share with other nodes; by default the node has one of its own.
     ///   - patience: for how long to try while the hub cannot be reached, so that programs may be started in any order.
     /// - Throws: ``TelekinesisError``: `unreachable`, or `unauthenticated` when the hub does not let this node in.
@@ -59,8 +59,7 @@ public final class Node: Sendable {
         to address: String? = nil, configuration: NodeConfiguration? = nil, on loops: EventLoopGroup? = nil,
         waitingUpTo patience: Duration = .seconds(10)
     ) async throws -> Node {
-        var settings = configuration ?? NodeConfiguration()
-        if configuration == nil, let file = environment("TK_SECRET_FILE") { settings.credentials = [try SharedSecret(file: file)] }
+        let settings = try (configuration ?? NodeConfiguration()).completed(secretFile: environment("TK_SECRET_FILE"))
         let group: EventLoopGroup
         do {
             group = try loops ?? EventLoopGroup(loops: 1, polling: settings.polling ? .upTo(nanoseconds: 50_000) : .off)

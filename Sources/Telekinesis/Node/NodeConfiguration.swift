@@ -5,8 +5,9 @@ public import TelekinesisProtocol
 public struct NodeConfiguration: Sendable {
     /// Program and version as the hub's operators see it.
     public var agent = "telekinesis-swift"
-    /// Ways to authenticate, best first.
-    public var credentials: [any Credential] = [OpenAccess()]
+    /// Ways to authenticate, best first: `[try SharedSecret(file: "hub.secret")]`. `nil`: the shared secret in the file that `TK_SECRET_FILE` names, where
+    /// it does and the hub is not in this process; else none, which does for hubs that only their own machine can reach.
+    public var credentials: [any Credential]?
     /// The longest argument list or result that is taken, in bytes, assembled.
     public var maximumValue = 16 * 1024 * 1024
     /// The bytes of arguments too large for one frame that calls from others may have here, from the first part on until they have their answers.
@@ -47,4 +48,12 @@ public struct NodeConfiguration: Sendable {
 
     /// The defaults.
     public init() {}
+
+    /// The same with the secret of the environment, where no credentials are given.
+    func completed(secretFile: String?) throws -> NodeConfiguration {
+        guard credentials == nil, let secretFile else { return self }
+        var configuration = self
+        configuration.credentials = [try SharedSecret(file: secretFile)]
+        return configuration
+    }
 }

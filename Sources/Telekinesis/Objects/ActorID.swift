@@ -112,8 +112,11 @@ protocol Lease: Sendable {
     func end()
     /// Whether what it is for is there, rather than still being made.
     var isSettled: Bool { get }
+    /// Whether it ended with a connection of this node that has been lost.
+    var isLost: Bool { get }
 }
 
 extension Lease {
     var isSettled: Bool { true }
+    var isLost: Bool { false }
 }

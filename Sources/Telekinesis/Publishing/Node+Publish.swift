@@ -44,7 +44,7 @@ extension Node {
         _ make: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Object
     ) async throws where Object.ActorSystem == Node {
         let serving = try Serving(concurrency, balancing)
-        let callee = Callee(.factory(try PublishedClass.erase(make)), concurrency: concurrency)
+        let callee = Callee(.factory(try PublishedClass.erase(make)), as: name, concurrency: concurrency)
         try await publish(callee, key: .random(), kind: .class, as: name, sharing, serving)
     }
 

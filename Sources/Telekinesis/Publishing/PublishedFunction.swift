@@ -14,6 +14,8 @@ struct PublishedFunction: Sendable {
     let description: MethodDescription
     let body: Body
     let direct: Direct
+    /// Whether its result is something that stays where it is, see ``isHandedOver(_:)``.
+    var handsOver = false
     /// Whether interceptors see its calls: not those that the runtime makes itself.
     var isIntercepted = true
 
@@ -34,7 +36,8 @@ struct PublishedFunction: Sendable {
                 var given = GivenValues(given)
                 let arguments = (repeat try given.next() as each Argument)
                 return { try await body(repeat each arguments) }
-            })
+            },
+            handsOver: isHandedOver(Output.self))
     }
 
     /// Erases a function without a result.

@@ -1,4 +1,5 @@
 internal import Distributed
+internal import Synchronization
 internal import TelekinesisProtocol
 
 /// What came with one message. Made as soon as the message arrives, in the order of the frames; whatever nobody took out of it when it goes is
@@ -46,12 +47,17 @@ final class HeldReference: Lease {
     private let key: ActorKey
     private let owner: Acquaintance
     private let session: NodeSession
+    /// On which it was handed over.
+    private let connection: UInt64
 
     init(_ key: ActorKey, of owner: Acquaintance, session: NodeSession) {
         self.key = key
+        connection = session.connection.load(ordering: .relaxed)
         self.owner = owner
         self.session = session
     }
+
+    var isLost: Bool { session.connection.load(ordering: .relaxed) != connection }
 
     func end() {
         // With the owner, or with the connection, all that was held has ended.

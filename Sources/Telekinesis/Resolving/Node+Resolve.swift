@@ -72,7 +72,7 @@ extension Node {
         let (route, _) = try await bind(name)
         var encoder = CallEncoder()
         let frame = encoder.frame(selector: ObjectService.describe, signature: 0)
-        let reply = try await session.call(frame, to: ActorTarget(.name(name), .route(route)))
+        let reply = try await naming(name) { try await session.call(frame, to: ActorTarget(.name(name), .route(route))) }
         return try reply.decode(ServiceDescription.self, on: self)
     }
 
@@ -96,21 +96,20 @@ extension Node {
     /// - Throws: what the method throws, or ``TelekinesisError``: `unsupported` when the result hands something over.
     public func call(_ name: String, words: [String]) async throws -> [UInt8] {
         let (route, kind) = try await bind(name)
+        guard kind != .class else {
+            throw TelekinesisError(
+                .invalidUse, "“\(name)” is a class: programs make instances of it with node.class(_:of:), and call those")
+        }
         guard let method = kind == .function ? "" : words.first else {
             throw TelekinesisError(
                 .invalidUse, "“\(name)” is \(kind.withArticle): say which of its methods is meant; `tk describe \(name)` lists them")
         }
         let frame = try CallEncoder.words(method: method, kind == .function ? words : Array(words.dropFirst()))
         let target = ActorTarget(.name(name), .route(route))
-        let reply: Reply
-        do {
-            reply =
-                session.interceptors.isEmpty
+        let reply = try await naming(kind == .function ? name : "\(method) of \(name)") {
+            session.interceptors.isEmpty
                 ? try await session.call(frame, to: target)
                 : try await session.intercepted(frame, kind == .function ? "call" : method, to: target)
-        } catch var error as TelekinesisError where error.code == .deadlineExceeded {
-            error.message = "\(kind == .function ? name : "\(method) of \(name)"): \(error.message)"
-            throw error
         }
         try reply.throwError()
         guard reply.references == nil else {
@@ -131,10 +130,22 @@ extension Node {
         var encoder = CallEncoder()
         let frame = encoder.frame(selector: ObjectService.ping, signature: 0)
         let start = CallScope.now
-        let reply = try await session.call(frame, to: target)
+        let reply = try await naming(name ?? "the hub") { try await session.call(frame, to: target) }
         let time = Duration.nanoseconds(CallScope.now - start)
         try reply.throwError()
         return time
+    }
+
+    /// Makes a call; when no answer comes in time, the error says of what.
+    private nonisolated(nonsending) func naming(
+        _ what: String, _ call: nonisolated(nonsending) () async throws -> Reply
+    ) async throws -> Reply {
+        do {
+            return try await call()
+        } catch var error as TelekinesisError where error.code == .deadlineExceeded {
+            error.message = "\(what): \(error.message)"
+            throw error
+        }
     }
 
     /// Binds a name to a handle and waits for the hub's word about it, which must be that it stands for an object, a class or a function.

@@ -63,7 +63,7 @@ extension NodeSession {
         }
         if let baggage = CallScope.current.baggage { try load(baggage.value, on: &frame, &flags) }
         start(frame, to: className, flags: flags, references: encoder.references) { result in
-            instance.settled(result, failure: className.failure(in: result))
+            instance.settled(result, failure: className.constructionFailure(in: result))
         }
         return target
     }
@@ -81,13 +81,17 @@ extension NodeSession {
                     var (frame, flags) = (frame, flags)
                     if let baggage = CallScope.current.baggage { try load(baggage.value, on: &frame, &flags) }
                     let reply: Reply = try await withCheckedThrowingContinuation { continuation in
-                        start(frame, to: className, flags: flags, references: references) { continuation.resume(with: $0) }
+                        start(frame, to: className, flags: flags, references: references) { result in
+                            // Now: answers of the instance's calls may come before this task goes on.
+                            instance.fail(className.constructionFailure(in: result))
+                            continuation.resume(with: result)
+                        }
                         instance.depart()
                     }
                     source.withLock { $0 = reply.source }
                     return reply
                 }
-                instance.settled(.success(reply), failure: className.failure(in: .success(reply)))
+                instance.settled(.success(reply), failure: className.constructionFailure(in: .success(reply)))
             } catch {
                 instance.settled(.failure(.thrown(error)), failure: error, at: source.withLock { $0 })
                 instance.depart()
@@ -118,9 +122,12 @@ final class RemoteInstance: Lease {
     private let session: NodeSession
     /// The node that is to make it, where that was known from the beginning: then the hub knows nothing of it.
     private let home: NodeID?
+    /// On which it was made.
+    private let connection: UInt64
 
     init(key: ActorKey, session: NodeSession, at home: NodeID? = nil) {
         self.key = key
+        connection = session.connection.load(ordering: .relaxed)
         self.session = session
         self.home = home
     }
@@ -130,6 +137,8 @@ final class RemoteInstance: Lease {
 
     /// Whether it is there, as far as this node knows.
     var isSettled: Bool { target.withLock { $0.node != nil && $0.failure == nil } }
+
+    var isLost: Bool { session.connection.load(ordering: .relaxed) != connection }
 
     /// The construction does not leave at once.
     func detain() { target.withLock { $0.isDetained = true } }
@@ -165,6 +174,9 @@ final class RemoteInstance: Lease {
         error.ran = .no
         return error
     }
+
+    /// The construction has failed, as far as interceptors leave it at that.
+    func fail(_ failure: (any Error)?) { target.withLock { $0.failure = failure } }
 
     /// The construction, or the call that is to return it, has succeeded or failed.
     ///
@@ -230,12 +242,27 @@ final class RemoteInstance: Lease {
 }
 
 extension ActorTarget {
-    /// Explains a reply to its caller: where the object was never made, the reason is that of its construction.
+    /// Why a class has made no instance: the constructor's own error where its type is known here.
+    func constructionFailure(in result: Result<Reply, TelekinesisError>) -> (any Error)? {
+        let failure = failure(in: result)
+        guard var error = failure as? TelekinesisError, error.code == .noSuchMethod else { return failure }
+        error.message = "“\(ActorID(self))”: \(error.message)"
+        return error
+    }
+
+    /// Explains a reply to its caller: where the object was never made, the reason is that of its construction, and where it has ended with a connection
+    /// of this node, that is the reason.
     ///
-    /// - Throws: that reason.
+    /// - Throws: the reason in place of such a reply.
     func explain(_ reply: borrowing Reply) throws {
-        guard reply.flags.contains(.isError), let failure = absence else { return }
-        throw failure
+        guard reply.flags.contains(.isError) else { return }
+        if let failure = absence { throw failure }
+        guard reply.flags.ran == .no, lease?.isLost ?? false else { return }
+        var error = reply.error
+        guard error.code == .noSuchObject || error.code == .disconnected else { return }
+        let reason = "this node's connection to the hub was lost, and with it what the node held of others"
+        error.message = "\(reason): make \(ActorID(self)) or get it anew"
+        throw error
     }
 
     /// Why the object was never made, where no node would know that: the hub has refused it. Calls to it need not leave.

@@ -142,7 +142,9 @@ enum RemoteFunctionCore: Sendable {
                 guard node.session.interceptors.isEmpty || !target.isIntercepted else {
                     return try await node.session.intercepted(frame, "call", to: target, flags: flags, references: references)
                 }
-                return try await node.session.call(frame, to: target, flags: flags, references: references)
+                let reply = try await node.session.call(frame, to: target, flags: flags, references: references)
+                try target.explain(reply)
+                return reply
             } catch var error as TelekinesisError where error.code == .deadlineExceeded {
                 error.message = "\(ActorID(target)): \(error.message)"
                 throw error

@@ -15,6 +15,9 @@ internal import TelekinesisProtocol
 /// }
 /// ```
 ///
+/// In the node's own store, by default the hub's, `try await CurrentValueStore.value.put(bytes)` stores bytes and returns the ``StoredReference`` with which
+/// `CurrentValueStore.value.get(reference)` fetches them. They are kept until they are released (``ValueStore/release(_:)``), or the node has gone.
+///
 /// The conformance to `Codable` comes with the protocol. Classes must be final.
 public protocol Storable: Codable, Sendable {
     /// What travels in place of the value.

@@ -118,7 +118,7 @@ public struct StoredData: Storable, Hashable {
     }
 
     /// Computed on a thread that may be kept busy.
-    private static func digest(of bytes: [UInt8]) async throws -> ContentDigest {
+    static func digest(of bytes: [UInt8]) async throws -> ContentDigest {
         try await BlockingPool.shared.run { () throws(TelekinesisError) in try ContentHasher.digest(of: bytes) }
     }
 }
@@ -135,9 +135,9 @@ extension StoredData: Codable {
 
     /// Reads bytes, or takes those that the message refers to.
     public init(from decoder: any Decoder) throws {
-        if let bytes = try? decoder.singleValueContainer().decode([UInt8].self) {
-            self.init(bytes)
-        } else {
+        do {
+            self.init(try decoder.singleValueContainer().decode([UInt8].self))
+        } catch  where !DecodingError.isOfText(error) {
             self = try FetchedValues.value(Self.self, from: decoder)
         }
     }

@@ -22,6 +22,15 @@ public protocol ValueStore: Sendable {
 }
 
 extension ValueStore {
+    /// Stores content and says how to fetch it: what a ``Storable`` of one's own does in its `store()`.
+    ///
+    /// - Throws: ``TelekinesisError``: what the store throws; `unsupported` without libcrypto.
+    public func put(_ content: [UInt8]) async throws -> StoredReference {
+        let reference = StoredReference(digest: try await StoredData.digest(of: content), size: content.count)
+        try await put(content, as: reference)
+        return reference
+    }
+
     /// Does nothing: the store removes what it keeps in ways of its own.
     public func release(_ reference: StoredReference) {}
     /// Does nothing.

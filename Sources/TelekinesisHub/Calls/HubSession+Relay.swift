@@ -28,7 +28,8 @@ extension HubSession {
         }
     }
 
-    static let nodeIsGone = TelekinesisError(.disconnected, "the node of this object is not connected to the hub", ran: .no)
+    static let nodeIsGone = TelekinesisError(
+        .disconnected, "the node of this object has gone, or has lost its connection to the hub", ran: .no)
 
     /// A reply, to a call by name or on a reference.
     func reply(_ frame: Frame, from node: NodeID, on link: any FrameLink) {

@@ -93,12 +93,11 @@ struct NameState: Sendable {
     }
 
     private func taken(_ name: String, _ service: Service, now: UInt64) -> TelekinesisError {
-        let node = providers.first.map { String($0.node.description.prefix(8)) } ?? "?"
         let age = (now - min(now, service.since)) / 1_000_000_000
         return TelekinesisError(
             .nameTaken,
-            "“\(name)” is held \(service.sharing == .shared ? "as shared" : "exclusively") by \(service.principal.name) at node \(node)… "
-                + "for \(age) s: publish it as shared at every provider, take another name, or use .replace", ran: .no)
+            "“\(name)” is held \(service.sharing == .shared ? "as shared" : "exclusively") by \(service.principal.name), who published it \(age) s ago: "
+                + "publish it as shared at every provider, take another name, or use .replace", ran: .no)
     }
 
     /// A provider is no more, and with it the places that are held there. Those who wait may have to be told.

@@ -177,7 +177,8 @@ public enum Handshake {
 
     static func advice(for method: String) -> String {
         switch method {
-        case "secret": "the hub wants a shared secret: give it with TK_SECRET_FILE or --secret-file"
+        case "secret":
+            "the hub wants a shared secret: name its file in TK_SECRET_FILE, to tk with --secret-file, in code as NodeConfiguration.credentials"
         case "open": "the hub is open, but this program insists on a shared secret: check that it is the right hub"
         default: "the hub wants to authenticate with \(method.quoted), which this program does not have"
         }

@@ -62,6 +62,9 @@ enum BenchCommand: Command {
             workloads: workloads.isEmpty ? [.sequential, .pipelined, .large, .connections] : workloads,
             paths: paths.isEmpty ? BenchPath.allCases : paths, rounds: try arguments.number("--rounds", in: 1...1000) ?? 5,
             seconds: try arguments.number("--duration", in: 0.01...3600) ?? 2, pins: pins, polling: arguments.has("--polling"))
+        if Version.build == "debug" {
+            Terminal.error("this is a debug build, whose figures say nothing: `swift run -c release tk bench` shows what calls really cost")
+        }
         let results = try runner.run()
         if arguments.has("--json") {
             for result in results { try JSONOutput.line(result) }

@@ -71,6 +71,8 @@ struct BenchResult: Codable, Sendable {
     var caller_allocations: Double = 0
     /// The same for the provider's process, with the hub's if that is in it.
     var provider_allocations: Double = 0
+    /// Figures of a debug build say nothing.
+    var build = Version.build
 }
 
 /// Times of single calls, in nanoseconds.

@@ -8,6 +8,7 @@ enum CallCommand: Command {
             The provider, which knows the types, makes values of the arguments. Numbers, Booleans and text are written as they are, dates by
             RFC 3339, bytes in base64, arrays and structures in JSON. A published function is called without METHOD. What the method tells meanwhile
             is shown on standard error; what it asks is asked there, and answered at the terminal that standard input must be then.
+            Results that are objects, functions, streams or states are for programs: such a method is not called.
             """,
         operands: [
             .init(name: "NAME", help: "A published object or function."),
@@ -15,19 +16,18 @@ enum CallCommand: Command {
             .init(name: "ARGUMENT", help: "label=value, or a value without its label.", isRequired: false, isRepeated: true),
         ],
         options: HubConnection.options + [
-            .init(name: "--timeout", value: "SECONDS", help: "How long the call may take, by default 30."),
-            JSONOutput.option,
+            HubConnection.timeout("the call", defaultSeconds: 30), JSONOutput.option,
         ],
         examples: ["tk call demo/counter increment by=5", "tk call demo/hello Awesome"])
 
     static func run(_ arguments: Arguments) async throws {
         let words = arguments.operands
-        let seconds = try arguments.number("--timeout", in: 0.001...1_000_000) ?? 30
+        let deadline = try HubConnection.deadline(arguments, defaultSeconds: 30)
         let asJSON = arguments.has(JSONOutput.option.name)
         try await HubConnection.with(arguments) { node in
             let display = CallDisplay()
             defer { display.clear() }
-            let result = try await withDeadline(.seconds(seconds)) {
+            let result = try await withDeadline(deadline) {
                 try await withAnswers {
                     try await withProgress {
                         try await node.call(words[0], words: Array(words.dropFirst()))

@@ -6,14 +6,17 @@ enum DescribeCommand: Command {
         name: "describe", summary: "Show the methods of something published.",
         details: "The signatures come from the binary of the provider.",
         operands: [.init(name: "NAME", help: "A published name.")],
-        options: HubConnection.options + [JSONOutput.option], examples: ["tk describe demo/counter"])
+        options: HubConnection.options + [HubConnection.timeout("the answer", defaultSeconds: 30), JSONOutput.option],
+        examples: ["tk describe demo/counter"])
 
     static func run(_ arguments: Arguments) async throws {
         let name = arguments.operands[0]
+        let deadline = try HubConnection.deadline(arguments, defaultSeconds: 30)
         try await HubConnection.with(arguments) { node in
             // First: the question that the next line puts to a provider is a call, too.
-            let entry = try await node.list(name).first { $0.name == name }
-            let description = try await node.describe(name)
+            let (entry, description) = try await withDeadline(deadline) {
+                (try await node.list(name).first { $0.name == name }, try await node.describe(name))
+            }
             if arguments.has(JSONOutput.option.name) { return try JSONOutput.line(description) }
             try Terminal.write(text(description, entry, name: name).map { $0.escapedForTerminal + "\n" }.joined())
         }

@@ -43,7 +43,17 @@ enum HubCommand: Command {
         configuration.storeDirectory = arguments.value("--store")
         if let bytes = try arguments.number("--store-limit", in: 1...Int.max) { configuration.limits.store.totalBytes = bytes }
         configuration.insecure = arguments.has("--insecure")
-        configuration.allowedOrigins = arguments.all("--allow-origin")
+        configuration.allowedOrigins = try arguments.all("--allow-origin").map { origin in
+            // As a browser writes it (RFC 6454 §6.2): with a scheme, and nothing behind the host and its port.
+            let parts = origin.split(separator: "/", omittingEmptySubsequences: false)
+            guard
+                origin == "null"
+                    || parts.count == 3 && parts[0].count > 1 && parts[0].hasSuffix(":") && parts[1].isEmpty && !parts[2].isEmpty
+            else {
+                throw UsageError("--allow-origin takes an origin such as https://example.org, not “\(origin)”")
+            }
+            return origin
+        }
         configuration.allowedHosts = arguments.all("--allow-host")
         configuration.loops = try arguments.number("--loops", in: 1...1024)
         configuration.polling = arguments.has("--polling")

@@ -12,6 +12,10 @@ enum ListCommand: Command {
         try await HubConnection.with(arguments) { node in
             let names = try await node.list(arguments.operand(0) ?? "")
             if arguments.has(JSONOutput.option.name) { return try JSONOutput.line(names) }
+            if names.isEmpty {
+                let prefix = arguments.operand(0).map { " that starts with “\($0.escapedForTerminal)”" } ?? ""
+                Terminal.error("nothing is published\(prefix)")
+            }
             let rows = names.map { entry -> [String] in
                 let load = entry.load?.text ?? ""
                 return [entry.name, entry.kind.rawValue, entry.sharing.rawValue, entry.providersText] + (load.isEmpty ? [] : [load])

@@ -16,4 +16,10 @@ enum VersionCommand: Command {
 /// Which version this is.
 enum Version {
     static let current = "0.1.0"
+
+    #if DEBUG
+        static let build = "debug"
+    #else
+        static let build = "release"
+    #endif
 }

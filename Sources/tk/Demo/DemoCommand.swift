@@ -24,8 +24,8 @@ enum DemoCommand: Command {
 
         let ends = [provider.stop(), hub.stop()]
         guard ends == [0, 0] else { throw CommandFailure("provider and hub did not end in good order: \(ends)") }
-        #if DEBUG
+        if Version.build == "debug" {
             try Terminal.line("This is a debug build: `swift run -c release tk demo` shows what a call really costs.")
-        #endif
+        }
     }
 }

@@ -70,6 +70,14 @@ struct Album: Codable, Sendable, Equatable {
     var pages: [Page]
 }
 
+/// A value that the store of the node keeps.
+struct Book: Storable {
+    let pages: [UInt8]
+
+    func store() async throws -> StoredReference { try await CurrentValueStore.value.put(pages) }
+    static func fetch(_ reference: StoredReference) async throws -> Book { Book(pages: try await CurrentValueStore.value.get(reference)) }
+}
+
 /// A value that is kept on a board of the test, under a number.
 struct Note: Storable, Equatable {
     struct Reference: Codable, Sendable {

@@ -40,6 +40,15 @@ import Testing
         await line.hub.stop()
     }
 
+    @Test func aTypeOfOnesOwnUsesTheNodesStore() async throws {
+        let line = try await Line()
+        try await line.provider.publish(function: "demo/pages") { (book: Book) in book.pages.count }
+        let pages: RemoteFunction<(Book) -> Int> = try await line.caller.function("demo/pages")
+        #expect(try await pages(Book(pages: Archive.bytes(100_000))) == 100_000)
+        #expect(line.hub.statistics.storedBytes == 100_000)
+        await line.hub.stop()
+    }
+
     @Test func fewBytesTravelWithTheMessage() async throws {
         let line = try await Line()
         for size in [0, 1, StoredData.inlineLimit] {

@@ -56,7 +56,9 @@ import Testing
     @Test func anUnknownNameIsRefusedWithTheNamesThereAre() throws {
         let error = #expect(throws: TelekinesisError.self) { try table.method(Selector(rawValue: 42), signatureHash: 0) }
         #expect(error?.code == .noSuchMethod)
-        #expect(error?.message.contains("increment(by:)") == true)
+        // As they are declared, and of many the first ones.
+        #expect(error?.message.contains("increment(by: Int) -> Int") == true)
+        #expect(table.methods.count > 10 && error?.message.hasSuffix(", and \(table.methods.count - 10) more") == true)
         #expect(throws: TelekinesisError.self) { try table.method(Selector(rawValue: 0), signatureHash: 0) }
     }
 

@@ -10,6 +10,7 @@ struct Wordy: Error, Codable, CustomStringConvertible {
     var words: String
     var description: String { words }
 }
+private enum Unseen { struct Inner: Error {} }
 struct Wrapped<Value: Codable & Sendable>: Error, Codable { var value: Value }
 
 @Suite struct ThrownErrorTests {
@@ -24,6 +25,16 @@ struct Wrapped<Value: Codable & Sendable>: Error, Codable { var value: Value }
         for number in 0..<2000 { #expect(decode("4Nope\(number % 10)X\(number)V", [0xc0]) == nil) }
         let (wire, _) = ThrownErrors.encode(Mishap(number: 3))
         #expect(ThrownErrors.decode(wire, decoder: MessagePackDecoder()) as? Mishap == Mishap(number: 3))
+    }
+
+    @Test func noAddressOfTheProgramTravelsWithTheNameOfAnError() {
+        struct Hidden: Error { struct Deeper: Error {} }
+        for error in [Hidden(), Hidden.Deeper(), Unseen.Inner()] as [any Error] {
+            let (wire, _) = ThrownErrors.encode(error)
+            let name = (wire.error(ran: .yes).cause as? RemoteError)?.typeName ?? ""
+            #expect(name.hasPrefix("TelekinesisTests.") && !name.contains("$") && !name.contains("(") && !name.contains(".."), "\(name)")
+            #expect(name.hasSuffix("\(type(of: error))"))
+        }
     }
 
     @Test func noTypeIsMadeBecauseAPeerNamesIt() throws {
