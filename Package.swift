@@ -67,7 +67,10 @@ let package = Package(
             "TelekinesisHub",
             ["TelekinesisLink", "TelekinesisProtocol", "MessagePack", "JSONText", "WebSocket", "HTTP", "Reactor", "CSystem"]),
         .executableTarget(
-            name: "tk", dependencies: ["Telekinesis", "TelekinesisHub", "MessagePack", "JSONText", "Reactor", "CSystem", "CAllocations"],
+            name: "tk",
+            dependencies: [
+                "Telekinesis", "TelekinesisHub", "TelekinesisProtocol", "MessagePack", "JSONText", "Reactor", "CSystem", "CAllocations",
+            ],
             swiftSettings: strict),
         // Echo server and client for the Autobahn cases and for other implementations (see Tests/Interop); no product.
         .executableTarget(

@@ -49,11 +49,16 @@ func peakMemory() -> Int {
     return usage.ru_maxrss / 1024
 }
 
-let node = try await Node.connect()
-let sensor = Sensor()
-try await node.publish(TestPattern(sensor, on: node), as: "sample/camera")
-print("serving sample/camera")
+do {
+    let node = try await Node.connect()
+    let sensor = Sensor()
+    try await node.publish(TestPattern(sensor, on: node), as: "sample/camera")
+    print("serving sample/camera")
 
-let running = Task { try await sensor.run() }
-try await node.run()
-running.cancel()
+    let running = Task { try await sensor.run() }
+    try await node.run()
+    running.cancel()
+} catch {
+    print("no camera: \(error)")
+    exit(1)
+}

@@ -1,15 +1,16 @@
 import CameraAPI
+import Glibc
 import Telekinesis
 
 // How many milliseconds this viewer needs for a frame, and how many frames it wants.
 let numbers = CommandLine.arguments.dropFirst().compactMap(Int.init)
 let (pause, wanted) = (numbers.first ?? 0, numbers.dropFirst().first ?? .max)
-
-let node = try await Node.connect()
-let camera = try await node.resolve("sample/camera", as: $Camera.self, waitingUpTo: .seconds(30))
-
 var (seen, missed, last) = (0, 0, -1)
+
 do {
+    let node = try await Node.connect()
+    let camera = try await node.resolve("sample/camera", as: $Camera.self, waitingUpTo: .seconds(30))
+
     // Two frames may be on their way: more would be old by the time they are seen.
     for try await frame in try await camera.watch().buffering(bytes: 128 * 1024) {
         if seen > 0 { missed += frame.number - last - 1 }
@@ -18,8 +19,9 @@ do {
         if seen == wanted { break }
         try await Task.sleep(for: .milliseconds(pause))
     }
+    print("\(seen) frames seen, \(missed) missed")
+    await node.close()
 } catch {
-    print("no more frames: \(error)")
+    print("no more frames: \(error); \(seen) frames seen, \(missed) missed")
+    exit(1)
 }
-print("\(seen) frames seen, \(missed) missed")
-await node.close()

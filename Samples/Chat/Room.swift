@@ -1,4 +1,5 @@
 import ChatAPI
+import Glibc
 import Telekinesis
 
 distributed actor Lounge: Room {
@@ -70,7 +71,12 @@ distributed actor Lounge: Room {
     }
 }
 
-let node = try await Node.connect()
-try await node.publish(Lounge(on: node), as: "sample/room")
-print("serving sample/room")
-try await node.run()
+do {
+    let node = try await Node.connect()
+    try await node.publish(Lounge(on: node), as: "sample/room")
+    print("serving sample/room")
+    try await node.run()
+} catch {
+    print("no room: \(error)")
+    exit(1)
+}

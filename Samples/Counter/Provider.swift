@@ -1,4 +1,5 @@
 import CounterAPI
+import Glibc
 import Telekinesis
 
 distributed actor Counter: CounterService {
@@ -16,8 +17,13 @@ distributed actor Counter: CounterService {
     }
 }
 
-let node = try await Node.connect()
-try await node.publish(Counter(on: node), as: "sample/counter")
-try await node.publish(class: "sample/Counter") { (start: Int) in Counter(startingAt: start, on: node) }
-print("serving sample/counter and sample/Counter")
-try await node.run()
+do {
+    let node = try await Node.connect()
+    try await node.publish(Counter(on: node), as: "sample/counter")
+    try await node.publish(class: "sample/Counter") { (start: Int) in Counter(startingAt: start, on: node) }
+    print("serving sample/counter and sample/Counter")
+    try await node.run()
+} catch {
+    print("no counters: \(error)")
+    exit(1)
+}

@@ -1,6 +1,12 @@
+import Glibc
 import Telekinesis
 
-let node = try await Node.connect()
-try await node.publish(function: "sample/hello") { (name: String) in "Hello \(name)" }
-print("serving sample/hello")
-try await node.run()
+do {
+    let node = try await Node.connect()
+    try await node.publish(function: "sample/hello") { (name: String) in "Hello \(name)" }
+    print("serving sample/hello")
+    try await node.run()
+} catch {
+    print("no greetings: \(error)")
+    exit(1)
+}

@@ -1,3 +1,4 @@
+import Glibc
 import JobAPI
 import Telekinesis
 
@@ -39,7 +40,12 @@ distributed actor LetterPainter: Painter {
     }
 }
 
-let node = try await Node.connect()
-try await node.publish(LetterPainter(on: node), as: "sample/painter")
-print("serving sample/painter")
-try await node.run()
+do {
+    let node = try await Node.connect()
+    try await node.publish(LetterPainter(on: node), as: "sample/painter")
+    print("serving sample/painter")
+    try await node.run()
+} catch {
+    print("no painter: \(error)")
+    exit(1)
+}

@@ -1,4 +1,5 @@
 #include "task_cancellation.h"
+#include <stdatomic.h>
 #include <stddef.h>
 
 #define SWIFTCALL __attribute__((swiftcall))
@@ -15,10 +16,12 @@ struct registration {
     const void *object;
     uint64_t number;
     void *record;
+    atomic_bool was_called;
 };
 
 static SWIFTCALL void call_handler(__attribute__((swift_context)) void *context) {
     struct registration *registration = context;
+    atomic_store(&registration->was_called, true);
     registration->handler(registration->object, registration->number);
 }
 
@@ -27,8 +30,14 @@ void *tk_add_cancellation_handler(void (*handler)(const void *object, uint64_t n
     registration->handler = handler;
     registration->object = object;
     registration->number = number;
+    atomic_init(&registration->was_called, false);
     registration->record = swift_task_addCancellationHandler(call_handler, registration);
     return registration;
+}
+
+bool tk_cancellation_was_handled(const void *memory) {
+    const struct registration *registration = memory;
+    return atomic_load(&registration->was_called);
 }
 
 void tk_remove_cancellation_handler(void *memory) {

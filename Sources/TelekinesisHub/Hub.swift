@@ -18,6 +18,15 @@ public final class Hub: HubEndpoint {
         self.listener = listener
     }
 
+    /// A hub that nobody holds ends, as its loops do. Nodes of this process that are connected to it hold it.
+    deinit {
+        board.isClosing.store(true, ordering: .relaxed)
+        listener?.close()
+        for session in board.sessions { session.close(Self.hasShutDown) }
+    }
+
+    private static let hasShutDown = TelekinesisError(.draining, "the hub has shut down", ran: .maybe)
+
     /// Starts a hub.
     ///
     /// - Throws: `invalidUse` when it would be open to other machines without being told so; `unreachable` when the address is not to be had.
@@ -66,9 +75,10 @@ public final class Hub: HubEndpoint {
     ///
     /// - Throws: `draining` when the hub is shutting down, `overloaded` when it has its sessions.
     public func join() throws(TelekinesisError) -> LocalLink {
-        let (near, far) = LocalLink.pair()
         let session = HubSession(board, loop: EventLoop.current ?? eventLoops.next(), isLocal: true)
         try board.arrive(session)
+        // Two ends hold each other until one is closed: there must be somebody who does that.
+        let (near, far) = LocalLink.pair()
         far.start(session)
         return near
     }
@@ -91,7 +101,7 @@ public final class Hub: HubEndpoint {
         listener?.close()
         let sessions = board.sessions
         let departures = board.expectEnd(of: sessions)
-        for session in sessions { session.close(TelekinesisError(.draining, "the hub has shut down", ran: .maybe)) }
+        for session in sessions { session.close(Self.hasShutDown) }
         await departures.wait(.seconds(2), on: eventLoops.next())
         await board.store?.close()
         eventLoops.shutdown()

@@ -23,7 +23,7 @@ final class Listener: Sendable {
     static func open(_ configuration: HubConfiguration, _ board: Switchboard, _ group: EventLoopGroup) async throws -> Listener? {
         guard let host = configuration.host else { return nil }
         let isReady = Gate()
-        let acceptor = WebSocketAcceptor(policy: policy(configuration)) { transport in
+        var upgrades = WebSocketAcceptor(policy: policy(configuration)) { transport in
             // Of more than a stranger may say, not even the beginning is kept; the link raises this when it is open.
             transport.limitMessages(to: board.limits.link.messageBeforeAuthentication)
             let session = HubSession(board, loop: transport.loop, isLocal: false)
@@ -36,6 +36,8 @@ final class Listener: Sendable {
             }
             return link
         }
+        upgrades.timeout = configuration.limits.link.handshake
+        let acceptor = upgrades
         let socket: TCPListener
         do {
             socket = try await TCPListener.listen(host: host, port: configuration.port, group: group) { stream in

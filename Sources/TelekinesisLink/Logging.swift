@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TelekinesisProtocol
 
 /// Where hub and node put what no error can carry: a level, a message for people, and fields.
 ///
@@ -79,22 +80,19 @@ public struct LogHandler: Sendable {
         log(.error, message(), fields())
     }
 
-    /// A message as one line in which nothing can act on a terminal or feign a second line.
+    /// A message as one line in which nothing can act on a terminal, or feign a second line or a further field.
     static func line(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>) -> String {
-        var line = "telekinesis \(level): \(escaped(message))"
-        for (key, value) in fields { line += " \(escaped(key))=\(escaped(value))" }
+        var line = "telekinesis \(level): \(message.printable(atMost: longest))"
+        for (key, value) in fields { line += " \(key.printable(atMost: longest))=\(quoted(value.printable(atMost: longest)))" }
         return line
     }
 
-    private static func escaped(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars.prefix(2_000) {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned:
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
+    /// How many scalars are shown of a message, and of each field.
+    private static let longest = 2_000
+
+    /// A value of several words, or of none, in quotation marks.
+    private static func quoted(_ text: String) -> String {
+        let isOneWord = text.unicodeScalars.allSatisfy { !$0.properties.isWhitespace && $0 != "=" && $0 != "\"" }
+        return isOneWord && !text.isEmpty ? text : "\"\(text.replacing("\"", with: "\\u{22}"))\""
     }
 }

@@ -156,11 +156,15 @@ import Testing
             let (provider, caller) = (try await hub.connect(), try await hub.connect())
             try await provider.publish(Counter(on: provider), as: "demo/counter")
             try await provider.publish(Probe(on: provider), as: "demo/probe")
+            try await provider.publish(function: "demo/narrow", concurrency: 1) { await Task.yield() }
             let counter = try await caller.resolve("demo/counter", as: Counter.self)
             let probe = try await caller.resolve("demo/probe", as: Probe.self)
+            let narrow: RemoteFunction<() -> Void> = try await caller.function("demo/narrow")
             let load = Load()
             try await withThrowingTaskGroup { group in
                 for _ in 0..<8 { group.addTask { try await load.run { _ = try await counter.increment(by: 1) } } }
+                // Nearly all of these wait at the hub.
+                for _ in 0..<4 { group.addTask { try await load.run { try await narrow() } } }
                 group.addTask { try await load.run { try #require(try await probe.bytes(2_000_000).count == 2_000_000) } }
                 group.addTask {
                     try await load.run { try #require(try await probe.size(of: [UInt8](repeating: 1, count: 2_000_000)) == 2_000_000) }

@@ -1,3 +1,4 @@
+import Reactor
 import Synchronization
 @testable import Telekinesis
 import TelekinesisHub
@@ -85,8 +86,8 @@ import Testing
         let stage = try await Stage()
         for _ in 0..<50 {
             let probe = try stage.caller.class("demo/Broken", of: Probe.self)("no such thing")
-            let error = try await failure { try await probe.add(1) }
-            #expect(error.ran == .no && error.message.contains("no such thing"))
+            // Of its own type, as any method's.
+            await #expect(throws: Trouble(message: "no such thing")) { try await probe.add(1) }
         }
         try await eventually(within: .seconds(1)) {
             stage.provider.session.incoming.registry.heldCount == 0 && stage.hub.statistics.created == 0
@@ -172,6 +173,23 @@ import Testing
         await hub.stop()
     }
 
+    @Test func theLoopOfANodeThatHasServedEndsWithIt() async throws {
+        let hub = try await startHub()
+        weak var loop: EventLoop?
+        weak var released: Node?
+        do {
+            let node = try await hub.connect()
+            (loop, released) = (node.executor, node)
+            try await node.publish(function: "demo/one") { 1 }
+            let caller = try await hub.connect()
+            let one: RemoteFunction<() -> Int> = try await caller.function("demo/one")
+            #expect(try await one() == 1)
+            await node.close()
+        }
+        try await eventually(within: .seconds(2)) { released == nil && loop == nil }
+        await hub.stop()
+    }
+
     @Test func aClosedNodeHoldsNothing() async throws {
         let hub = try await startHub()
         let watch = Watch()
@@ -181,6 +199,8 @@ import Testing
             released = node
             try await node.publish(Probe(on: node, watch), as: "demo/probe")
             try await node.publish(class: "demo/Probe") { Probe(on: node, watch) }
+            node.onStart { try await node.ping() }
+            node.onShutdown { await node.close() }
             await node.close()
         }
         try await eventually(within: .seconds(1)) { watch.alive == 0 && released == nil }

@@ -82,6 +82,22 @@ import Testing
         await hub.stop()
     }
 
+    @Test func aClassIsWaitedFor() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try await hub.connect(), try await hub.connect())
+        async let late = caller.class("demo/Late", of: Counter.self, waitingUpTo: .seconds(20))
+        try await eventually { hub.statistics.waitingCalls == 1 }
+        try await provider.publish(class: "demo/Late") { (start: Int) in Counter(initialValue: start, on: provider) }
+        let make = try await late
+        #expect(try await make(7).value == 7)
+        let missing = try await failure { try await caller.class("demo/never", of: Counter.self, waitingUpTo: .milliseconds(30)) }
+        #expect(missing.code == .noProvider && missing.message.contains("demo/never"))
+        try await provider.publish(Counter(initialValue: 7, on: provider), as: "demo/counter")
+        let other = try await failure { try await caller.class("demo/counter", of: Counter.self, waitingUpTo: .seconds(20)) }
+        #expect(other.code == .invalidUse && other.message.contains("resolve(_:as:)"))
+        await hub.stop()
+    }
+
     @Test func aCutFailsWhatWasUnderWayAndIsMended() async throws {
         let hub = try await startHub()
         let way = try CuttableHub(hub)
@@ -121,6 +137,42 @@ import Testing
         #expect(try await failure { try await counter.increment(by: 1) }.code == .noProvider)
         _ = try await caller.resolve("demo/counter", as: Counter.self, waitingUpTo: .seconds(20))
         #expect(try await counter.increment(by: 1) == 3)
+        await hub.stop()
+    }
+
+    @Test func aNameThatIsElsewhereAfterAReconnectIsSoForItsFormerProviderToo() async throws {
+        let hub = try await startHub()
+        let way = try CuttableHub(hub)
+        let (former, other) = (try await way.connect(), try await hub.connect())
+        try await former.publish(Counter(initialValue: 1, on: former), as: "demo/counter")
+        @Sendable func value() async throws -> Int { try await former.resolve("demo/counter", as: Counter.self).value }
+        #expect(try await value() == 1)
+        way.lead(to: nil)
+        way.line?.cut()
+        try await other.publish(Counter(initialValue: 2, on: other), as: "demo/counter")
+        way.lead(to: hub)
+        try await eventually { try await value() == 2 }
+        // It asks again, and has the name when that is free.
+        try await other.withdraw("demo/counter")
+        try await eventually { (try? await value()) == 1 }
+        await hub.stop()
+    }
+
+    @Test func aNameThatWasTakenOverIsNotPublishedAgain() async throws {
+        let hub = try await startHub()
+        let way = try CuttableHub(hub)
+        let (former, next) = (try await way.connect(), try await hub.connect())
+        try await former.publish(Counter(on: former), as: "demo/counter")
+        try await former.publish(Counter(on: former), as: "demo/kept")
+        try await next.publish(Counter(on: next), as: "demo/counter", .replace)
+        await next.close()
+        way.line?.cut()
+        try await eventually { way.joins == 2 }
+        #expect(try await former.list("demo/").map(\.name) == ["demo/kept"])
+        // Only if the program says so.
+        try await former.withdraw("demo/counter")
+        try await former.publish(Counter(on: former), as: "demo/counter")
+        #expect(try await former.list("demo/").count == 2)
         await hub.stop()
     }
 

@@ -153,6 +153,42 @@ import Testing
         await stage.hub.stop()
     }
 
+    @Test func whatIsReturnedToACallerThatHasGoneIsNotHeld() async throws {
+        let stage = try await Stage()
+        let (provider, watch, gate) = (stage.provider, stage.watch, Gate())
+        try await provider.publish(function: "demo/slow") { () async -> Person in
+            await gate.pass()
+            return Person("Ann", on: provider, watch)
+        }
+        let slow: RemoteFunction<() -> Person> = try await stage.guest.function("demo/slow")
+        let task = Task { try await slow() }
+        try await eventually { gate.arrived == 1 }
+        let guest = stage.guest.id
+        await stage.guest.close()
+        try await eventually { provider.session.caller(guest) == nil }
+        gate.open()
+        await #expect(throws: TelekinesisError.self) { try await task.value }
+        try await eventually { provider.isIdle && watch.alive == 0 }
+        #expect(stage.isClean)
+        await stage.hub.stop()
+    }
+
+    @Test func whatIsHandedToANodeThatHasGoneIsNotHeld() async throws {
+        let stage = try await Stage()
+        let text = try stage.friend.text(of: Person("Bob", on: stage.friend))
+        await stage.friend.close()
+        try await eventually { stage.hub.statistics.sessions == 2 }
+        let bob = try stage.guest.resolve(text: text, as: Person.self)
+        do {
+            let ann = Person("Ann", on: stage.guest, stage.watch)
+            let error = try await failure { try await bob.isThisMe(ann) }
+            #expect(error.code == .disconnected && error.ran == .no)
+        }
+        try await eventually(within: .seconds(1)) { stage.watch.alive == 0 && stage.isClean }
+        #expect(stage.guest.session.acquaintances.withLock { $0.isEmpty })
+        await stage.hub.stop()
+    }
+
     @Test func aCallbackToADeadNodeFails() async throws {
         let stage = try await Stage()
         _ = try await stage.room.join(Person("Ann", on: stage.guest).as($Listener.self))

@@ -143,7 +143,7 @@ distributed actor Hand {
         mutating func end() async throws {
             while !players.isEmpty { await leave(0) }
             await clock.advance(by: 1_000_000_000)
-            withKnownIssue("see above", isIntermittent: true) { #expect(watch.alive == 0) }
+            #expect(watch.alive == 0)
             var statistics = hub.statistics
             statistics.lateFrames = 0
             statistics.expiredCalls = 0
@@ -174,14 +174,10 @@ distributed actor Hand {
         try await world.settle(keeping: 0)
         // Hand-overs that were lost with a connection are forgotten after a while.
         await world.clock.advance(by: 180_000_000_000)
-        withKnownIssue("once in a few million, what is handed over while a node is lost stays alive", isIntermittent: true) {
-            #expect(world.watch.alive == 0)
-            for (node, _, name, _) in world.players {
-                let registry = node.session.incoming.registry
-                #expect(registry.heldCount == 0 && registry.entryCount == 1, "\(name): \(registry.heldCount) \(registry.entryCount)")
-            }
-        }
-        for (node, _, _, _) in world.players {
+        #expect(world.watch.alive == 0)
+        for (node, _, name, _) in world.players {
+            let registry = node.session.incoming.registry
+            #expect(registry.heldCount == 0 && registry.entryCount == 1, "\(name): \(registry.heldCount) \(registry.entryCount)")
             #expect(node.isIdle && node.session.state.withLock { $0.handedOver.isEmpty && $0.streams.isEmpty })
             #expect(node.session.acquaintances.withLock { $0.count } <= world.players.count)
         }

@@ -73,8 +73,8 @@ import Testing
         #expect(hub.statistics.reservations == 1)
         task.cancel()
         gate.open()
-        // The call may have been answered before its cancellation was seen.
-        _ = try? await task.value
+        let unsent = try await failure { try await task.value }
+        #expect(unsent.code == .cancelled && unsent.ran == .no)
         try await eventually { hub.statistics.reservations == 0 }
         // So does a wait that is given up.
         let held = try await caller.reserve("demo/gpu", as: Gpu.self)

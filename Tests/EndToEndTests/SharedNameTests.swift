@@ -150,8 +150,14 @@ import Testing
         try await one.publish(Counter(initialValue: 1, on: one), as: "demo/counter")
         let counter = try await caller.resolve("demo/counter", as: Counter.self)
         #expect(try await counter.value == 1)
+        // Calls within the provider's own node are calls by name as well.
+        #expect(try await one.resolve("demo/counter", as: Counter.self).value == 1)
+        let own = try await one.resolve("demo/counter", as: $CounterService.self)
+        #expect(try await own.increment(by: 0) == 1)
         try await two.publish(Counter(initialValue: 2, on: two), as: "demo/counter", .replace)
         #expect(try await counter.value == 2)
+        try await eventually { try await own.increment(by: 0) == 2 }
+        #expect(try await one.resolve("demo/counter", as: Counter.self).value == 2)
         // The first one has lost it, and may say so without harm.
         try await one.withdraw("demo/counter")
         #expect(try await counter.value == 2)

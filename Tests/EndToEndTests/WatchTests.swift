@@ -1,7 +1,7 @@
 import Distributed
 import Synchronization
 @testable import Telekinesis
-import TelekinesisHub
+@testable import TelekinesisHub
 import TelekinesisProtocol
 import Testing
 
@@ -68,25 +68,22 @@ import Testing
         try await provider.publish(Counter(on: provider), as: "demo/steady")
         var events = watcher.watch("demo/").makeAsyncIterator()
         #expect(await events.next()?.description == "published demo/steady")
-        // Far more than the hub remembers, while nobody asks.
-        for _ in 0..<2_500 {
+        // Far more than the hub remembers, while nobody asks. Most of it is only noted: thousands of calls take a loaded machine longer than a test has.
+        for _ in 0..<10 {
             try await provider.publish(function: "demo/flapping") { 1 }
             try await provider.withdraw("demo/flapping")
+        }
+        hub.board.directory.withLock { directory in
+            for _ in 0..<5_000 { directory.changes.note(.init(name: "demo/flapping", end: .withdrawn)) }
         }
         try await provider.publish(function: "demo/last") { 1 }
         try await provider.withdraw("demo/steady")
         #expect(hub.statistics.watches == 0)
-        // In one of several runs of all tests these were others, for a reason that is not known yet.
-        await withKnownIssue("not always", isIntermittent: true) {
-            let first = await events.next()
-            #expect(first?.description == "published demo/last")
-            // How it went is not known any more.
-            let second = await events.next()
-            #expect(second?.description == "gone demo/steady")
-            try await provider.publish(function: "demo/flapping") { 1 }
-            let third = await events.next()
-            #expect(third?.description == "published demo/flapping")
-        }
+        #expect(await events.next()?.description == "published demo/last")
+        // How it went is not known any more.
+        #expect(await events.next()?.description == "gone demo/steady")
+        try await provider.publish(function: "demo/flapping") { 1 }
+        #expect(await events.next()?.description == "published demo/flapping")
         await hub.stop()
     }
 

@@ -45,6 +45,11 @@ private struct Input {
     }
 }
 
+private final class Deaf: FrameReceiver {
+    func received(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) {}
+    func ended(_ link: any FrameLink, _ reason: TelekinesisError) {}
+}
+
 private final class FuzzNode: FrameReceiver {
     private struct State {
         var handshake: NodeHandshake?
@@ -142,8 +147,26 @@ private final class FuzzNode: FrameReceiver {
             link.send(FrameWriter.frame(type, flags: three >> 4, peer: peer, call: call, body: input.take(Int(three % 32))))
         default:
             let frame = input.take(Int(one))
+            // Of a connection that has said no more than a hello, or nothing.
+            if three & 3 == 3 { return Self.stranger(says: frame, after: three & 4 == 0 ? nil : hello) }
             frame.withUnsafeBytes { _ = link.send($0, count: 1, lane: .urgent, patch: .none, limit: QueueLimit.replies) }
         }
+    }
+
+    private var hello: [UInt8]? {
+        let hello = NodeHello(agent: "fuzz", nonce: [UInt8](repeating: 7, count: 32), methods: ["open"], ticket: nil, maximumValue: nil)
+        return try? Handshake.frame(.hello, hello)
+    }
+
+    /// Whoever is not let in takes nothing from the others.
+    private static func stranger(says frame: [UInt8], after hello: [UInt8]?) {
+        guard let link = try? hub.join() else { return }
+        let sessions = hub.statistics.sessions
+        link.start(Deaf())
+        if let hello { link.send(hello) }
+        frame.withUnsafeBytes { _ = link.send($0, count: 1, lane: .urgent, patch: .none, limit: QueueLimit.replies) }
+        precondition(hub.statistics.sessions <= sessions + 1)
+        link.close(TelekinesisError(.disconnected, "over"))
     }
 
     private func control(_ selector: Selector, _ argument: some Encodable, _ call: CallID) {

@@ -130,8 +130,8 @@ import Testing
 
 /// Keeps a processor busy.
 func compute(nanoseconds: UInt64) {
-    let end = monotonicNanoseconds() + nanoseconds
-    while monotonicNanoseconds() < end {}
+    let end = MonotonicClock.now + nanoseconds
+    while MonotonicClock.now < end {}
 }
 
 private actor Tally {

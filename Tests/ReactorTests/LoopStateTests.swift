@@ -30,9 +30,9 @@ import Testing
 
     @Test func everyTurnRunsAJobHoweverLateItIs() {
         // A turn that began long ago on the real clock: over its time from the start.
-        var state = LoopState(now: monotonicNanoseconds())
+        var state = LoopState(now: MonotonicClock.now)
         for _ in 0..<2 { state.jobs.append(.closure {}) }
-        var turn = LoopTurn(start: monotonicNanoseconds() - 2 * LoopTurn.limit)
+        var turn = LoopTurn(start: MonotonicClock.now - 2 * LoopTurn.limit)
         var step = state.next(&turn, clock: .monotonic, hasUnfinishedReads: false)
         #expect(step.name == "run")
         var running = state.runningJob

@@ -4,10 +4,10 @@ import Testing
 /// The poller's waits, against the real clock: never too short, and not much too long.
 @Suite(.timeLimit(.minutes(1))) struct PollerTests {
     private func waits(_ milliseconds: UInt64, _ poller: some Poller) -> Bool {
-        let start = monotonicNanoseconds()
+        let start = MonotonicClock.now
         let moment = start + milliseconds * 1_000_000
-        while monotonicNanoseconds() < moment { _ = poller.wait(.until(moment, now: monotonicNanoseconds())) { _, _ in } }
-        return monotonicNanoseconds() - moment < 1_000_000_000
+        while MonotonicClock.now < moment { _ = poller.wait(.until(moment, now: MonotonicClock.now)) { _, _ in } }
+        return MonotonicClock.now - moment < 1_000_000_000
     }
 
     @Test func timesNearAndFarAreKept() throws {
@@ -17,7 +17,7 @@ import Testing
 
     @Test func aNearerTimeThanTheLastOneIsKept() throws {
         let poller = try EpollPoller()
-        let now = monotonicNanoseconds()
+        let now = MonotonicClock.now
         poller.wake()
         // Sets the alarm for an hour, and comes back at once.
         #expect(poller.wait(.until(now + 3_600_000_000_000, now: now)) { _, _ in } == 1)
@@ -28,7 +28,7 @@ import Testing
 
     @Test func anAlarmThatIsNoLongerNeededHarmsNobody() throws {
         let poller = try EpollPoller()
-        let now = monotonicNanoseconds()
+        let now = MonotonicClock.now
         poller.wake()
         _ = poller.wait(.until(now + 30_000_000, now: now)) { _, _ in }
         #expect(waits(100, poller))

@@ -10,10 +10,14 @@ import Testing
         defer { group.shutdown() }
         let start = clock.now
         let fired = Mutex<[UInt64]>([])
+        var timers: [Reactor.Timer] = []
+        // What has not rung holds the clock, and the clock the loop.
+        defer { for timer in timers { timer.cancel() } }
         for (index, delay) in [30_000, 10, 500, 20, 4_000_000].enumerated() {
-            _ = group.loops[index % 2].schedule(after: Int64(delay) * 1_000_000) {
-                fired.withLock { $0.append((clock.now - start) / 1_000_000) }
-            }
+            timers.append(
+                group.loops[index % 2].schedule(after: Int64(delay) * 1_000_000) {
+                    fired.withLock { $0.append((clock.now - start) / 1_000_000) }
+                })
         }
         await clock.advance(by: 9_000_000)
         #expect(fired.withLock { $0 } == [])

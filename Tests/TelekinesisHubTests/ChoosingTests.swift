@@ -229,8 +229,10 @@ private final class NameModel {
             name: entry.name, key: .random(), kind: .object, sharing: .shared, concurrency: concurrency, balancing: balancing)
         // A session may serve a name once; the link stands for nothing here.
         guard let other = try? hub.board.stranger() else { fatalError("a hub in a test has room") }
+        let link = LocalLink.pair().0
+        link.close(TelekinesisError(.disconnected, "the test needs none"))
         let provider = Provider(
-            session: other, node: .random(), link: LocalLink.pair().0, key: .random(), entry: entry, concurrency: concurrency ?? .max)
+            session: other, node: .random(), link: link, key: .random(), entry: entry, concurrency: concurrency ?? .max)
         guard case .added = state.publish(provider, request, by: Principal(name: "test"), now: 0, sharesWith: { _ in true }) else {
             Issue.record("a shared name takes any number of providers")
             return provider

@@ -46,6 +46,62 @@ import Testing
         await drained
     }
 
+    @Test func whatCrossesTheRequestToLeaveDoesNotWaitHere() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try SimulatedNode(hub), try SimulatedNode(hub))
+        try provider.publish("busy", concurrency: 1)
+        try caller.resolve("busy", route: 1)
+        try caller.control(HubService.resolve, ResolveRequest(name: ServiceName("later"), route: 2, wait: true))
+        let running = caller.call(.route(1))
+        let waiting = [caller.call(.route(1)), caller.call(.route(2), flags: .mayWait)]
+        async let drained: Void = hub.drain(grace: .seconds(20))
+        var heard: [KeptFrame] = []
+        while heard.count < 3 {
+            heard += caller.take().filter { $0.type == .drain || waiting.contains($0.call) }
+            try await Task.sleep(for: .milliseconds(1))
+        }
+        // First the request, so that nobody sends again here what is refused.
+        #expect(heard.first?.type == .drain && heard.dropFirst().allSatisfy { $0.error?.code == .moved && $0.error?.ran == .no })
+        // There is no room, nobody serves the name, and nobody is going to.
+        let reserve = ReserveRequest(name: try ServiceName("busy"), route: 3, wait: true, lease: 10_000)
+        let resolve = ResolveRequest(name: try ServiceName("never"), route: 4, wait: true)
+        let crossing = [
+            caller.call(.route(1)), caller.call(.route(2), flags: .mayWait), caller.call(.route(2)),
+            try caller.control(HubService.reserve, reserve), try caller.control(HubService.resolve, resolve),
+        ]
+        for id in crossing {
+            let error = caller.answer(to: id)?.error
+            #expect(error?.code == .moved && error?.ran == .no)
+        }
+        provider.reply(to: try #require(provider.take(.call).first))
+        #expect(caller.answer(to: running) != nil)
+        caller.close()
+        while provider.take(.drain).isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+        provider.close()
+        await drained
+        #expect(hub.statistics == HubStatistics())
+    }
+
+    @Test func aNodeThatServesWaitsForOthersUntilItIsAskedToLeaveItself() async throws {
+        let hub = try await startHub()
+        let (provider, serving, caller) = (try SimulatedNode(hub), try SimulatedNode(hub), try SimulatedNode(hub))
+        try provider.publish("busy", concurrency: 1)
+        try serving.publish("other")
+        try serving.resolve("busy", route: 1)
+        serving.call(.route(1))
+        let waiting = serving.call(.route(1))
+        async let drained: Void = hub.drain(grace: .seconds(20))
+        while caller.take(.drain).isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+        let late = serving.call(.route(1))
+        #expect(hub.statistics.waitingCalls == 2)
+        provider.answerAll()
+        provider.reply(to: try #require(provider.take(.call).first))
+        await hub.settle()
+        #expect([waiting, late].allSatisfy { serving.answer(to: $0)?.type == .reply } && serving.take(.drain).isEmpty)
+        for node in [caller, serving, provider] { node.close() }
+        await drained
+    }
+
     @Test func aNodeThatComesInMeanwhileIsAskedToLeaveAsWell() async throws {
         let hub = try await startHub()
         let (there, late) = (try SimulatedNode(hub), try SimulatedNode(silentAt: hub))
@@ -99,6 +155,22 @@ import Testing
         await hub.stop()
         #expect(nodes.allSatisfy { $0.end?.code == .draining })
         #expect(hub.statistics == HubStatistics())
+    }
+
+    @Test func aHubThatNobodyHoldsEnds() async throws {
+        weak var board: Switchboard?
+        func node() async throws -> SimulatedNode {
+            let hub = try await startHub()
+            board = hub.board
+            let node = try SimulatedNode(hub)
+            try node.publish("a")
+            return node
+        }
+        let left = try await node()
+        #expect(left.end?.code == .draining)
+        // Its loop may still be ending.
+        for _ in 0..<2_000 where board != nil { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(board == nil)
     }
 }
 

@@ -1,4 +1,5 @@
 import Reactor
+import Synchronization
 import TelekinesisLink
 import TelekinesisProtocol
 import Testing
@@ -12,26 +13,51 @@ import Testing
     @Test func whoFailsTooOftenWaits() throws {
         var attempts = FailedAttempts(Rate(perSecond: 0.5, burst: 3), limit: 10)
         let (bad, good) = (try #require(PeerAddress("192.0.2.1:4000")), try #require(PeerAddress("192.0.2.2:4000")))
-        for _ in 0..<3 {
-            #expect(attempts.mayTry(bad, now: 0))
-            attempts.note(bad, now: 0)
+        func mayTry(_ address: PeerAddress, now: UInt64) -> Bool {
+            guard attempts.begin(address, now: now) == .goesOn else { return false }
+            attempts.ended(address, hasFailed: false, now: now)
+            return true
         }
-        #expect(!attempts.mayTry(bad, now: 0) && attempts.mayTry(good, now: 0))
-        #expect(!attempts.mayTry(bad, now: second) && attempts.mayTry(bad, now: 2 * second))
-        // Many at once, whose outcome was not known when they began, are paid for later, but not for ever.
-        for _ in 0..<1_000 { attempts.note(bad, now: 2 * second) }
-        #expect(!attempts.mayTry(bad, now: 9 * second) && attempts.mayTry(bad, now: 10 * second))
+        for _ in 0..<3 {
+            #expect(attempts.begin(bad, now: 0) == .goesOn)
+            attempts.ended(bad, hasFailed: true, now: 0)
+        }
+        #expect(attempts.begin(bad, now: 0) == .isRefused && mayTry(good, now: 0))
+        #expect(!mayTry(bad, now: second) && mayTry(bad, now: 2 * second))
+        // Those that go on in any case are paid for later, but not for ever.
+        for _ in 0..<1_000 {
+            #expect(attempts.begin(bad, isKnown: true, now: 2 * second) == .goesOn)
+            attempts.ended(bad, hasFailed: true, now: 2 * second)
+        }
+        #expect(!mayTry(bad, now: 9 * second) && mayTry(bad, now: 10 * second))
+    }
+
+    @Test func asManyAreUnderWayAsMayFail() throws {
+        var attempts = FailedAttempts(Rate(perSecond: 0, burst: 3), limit: 10)
+        let address = try #require(PeerAddress("192.0.2.1:4000"))
+        for _ in 0..<3 { #expect(attempts.begin(address, now: 0) == .goesOn) }
+        #expect(attempts.begin(address, now: 0) == .waits)
+        attempts.ended(address, hasFailed: false, now: 0)
+        #expect(attempts.begin(address, now: 0) == .goesOn)
+        attempts.ended(address, hasFailed: true, now: 0)
+        // One has failed, and two more may.
+        #expect(attempts.begin(address, now: 0) == .waits)
+        for _ in 0..<2 { attempts.ended(address, hasFailed: true, now: 0) }
+        #expect(attempts.begin(address, now: 0) == .isRefused)
     }
 
     @Test func memoryIsBoundedAndThoseThatGoOnAreNotForgotten() throws {
         var attempts = FailedAttempts(Rate(perSecond: 0, burst: 2), limit: 100)
         let stubborn = try #require(PeerAddress("192.0.2.1:4000"))
         for number in 0..<100_000 {
-            attempts.note(try #require(PeerAddress("10.\(number >> 16).\(number >> 8 & 255).\(number & 255):1")), now: 0)
-            if number % 50 == 0 { attempts.note(stubborn, now: 0) }
+            let address = try #require(PeerAddress("10.\(number >> 16).\(number >> 8 & 255).\(number & 255):1"))
+            for address in number % 50 == 0 ? [address, stubborn] : [address] {
+                _ = attempts.begin(address, isKnown: true, now: 0)
+                attempts.ended(address, hasFailed: true, now: 0)
+            }
             #expect(attempts.count <= 200)
         }
-        #expect(!attempts.mayTry(stubborn, now: 0))
+        #expect(attempts.begin(stubborn, now: 0) == .isRefused)
     }
 
     @Test func addressesAreWhatTheirOwnerCannotChoose() {
@@ -76,6 +102,37 @@ import Testing
         await hub.stop()
     }
 
+    @Test func guessesThatComeAtOnceAreNotMoreThanOneAfterTheOther() async throws {
+        let door = Door()
+        let clock = VirtualClock()
+        let hub = try await startHub(EventLoopGroup(loops: 1, clock: .virtual(clock))) {
+            $0.authenticator = door
+            $0.limits.failedAuthentications = Rate(perSecond: 0, burst: 3)
+        }
+        let secret = try SharedSecretForTests.make()
+        func arrivals() async throws -> [SimulatedNode] {
+            let nodes = try (0..<8).map { try hub.stranger(from: "192.0.2.1:\($0)", secret) }
+            await clock.advance(by: 0)
+            return nodes
+        }
+        // Honest ones take turns.
+        let honest = try await arrivals()
+        #expect(door.waiting == 3)
+        for left in [5, 2, 0] {
+            door.decide(true)
+            await clock.advance(by: 50_000_000)
+            #expect(honest.count { $0.welcome == nil } == left)
+        }
+        // Of those that fail the rest is refused, without having been looked at.
+        let guesses = try await arrivals()
+        #expect(door.waiting == 3)
+        door.decide(false)
+        await clock.advance(by: 50_000_000)
+        let ends = guesses.map { $0.end?.code }
+        #expect(ends.count { $0 == .unauthenticated } == 3 && ends.count { $0 == .overloaded } == 5 && door.waiting == 0)
+        await hub.stop()
+    }
+
     @Test func nobodyOnThisMachineCanLockTheOthersOut() async throws {
         let secret = try SharedSecretForTests.make()
         let wrong = try SharedSecret(Array("something else altogether".utf8))
@@ -90,5 +147,28 @@ import Testing
         await clock.advance(by: 0)
         #expect(node.welcome != nil)
         await hub.stop()
+    }
+}
+
+/// Lets those that wait in, or not, when it is told to.
+private final class Door: Authenticator {
+    private let queue = Mutex<[CheckedContinuation<Bool, Never>]>([])
+    let method = "secret"
+
+    var waiting: Int { queue.withLock { $0.count } }
+
+    func decide(_ isRight: Bool) {
+        let all = queue.withLock { queue in
+            defer { queue = [] }
+            return queue
+        }
+        for one in all { one.resume(returning: isRight) }
+    }
+
+    func authenticate(_ proof: [UInt8], for challenge: Challenge) async throws -> Authenticated {
+        let isRight = await withCheckedContinuation { continuation in queue.withLock { $0.append(continuation) } }
+        guard isRight else { throw TelekinesisError(.unauthenticated, "wrong") }
+        return Authenticated(
+            principal: Principal(name: "secret"), hubProof: try SharedSecretForTests.make().authenticate(proof, for: challenge).hubProof)
     }
 }

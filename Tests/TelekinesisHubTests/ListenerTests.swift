@@ -135,7 +135,7 @@ private final class LateReceiver: FrameReceiver {
     /// On a busy machine the link may have ended already.
     func set(_ node: SimulatedNode) {
         let end = receiver.withLock { receiver in
-            receiver.node = node
+            if receiver.end == nil { receiver.node = node }
             return receiver.end
         }
         if let end { node.ended(node.link, end) }
@@ -150,7 +150,7 @@ private final class LateReceiver: FrameReceiver {
     func ended(_ link: any FrameLink, _ reason: TelekinesisError) {
         let node = receiver.withLock { receiver in
             receiver.end = reason
-            return receiver.node
+            return receiver.node.take()
         }
         node?.ended(link, reason)
     }

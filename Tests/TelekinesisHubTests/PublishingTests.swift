@@ -27,6 +27,28 @@ import Testing
         #expect(error?.code == .nameTaken && error?.message.contains("withdraw it first") == true)
     }
 
+    @Test func publishingAnewInAnotherWayIsRefusedOrReplacesTheOldOne() async throws {
+        let hub = try await startHub()
+        let node = try SimulatedNode(hub)
+        let key = try node.publish("a", concurrency: 1)
+        func load() throws -> ServiceLoad? { try node.ask(HubService.list, ListRequest(prefix: ""), for: [ListedName].self).first?.load }
+        for refused in [
+            { try node.publish("a", key: key, concurrency: 8) }, { try node.publish("a", .exclusive, key: key, concurrency: 1) },
+            { try node.publish("a", kind: .function, key: key, concurrency: 1) }, { try node.publish("a", key: key) },
+        ] {
+            let error = #expect(throws: TelekinesisError.self) { try refused() }
+            #expect(error?.code == .nameTaken && error?.message.contains("in another way: withdraw it first") == true)
+        }
+        #expect(try load()?.places == 1)
+        // What the latest publication says of balancing holds.
+        try node.publish("a", key: key, concurrency: 1, balancing: .roundRobin)
+        #expect(try load()?.balancing == .roundRobin)
+        try node.publish("a", .replace, key: key, concurrency: 8)
+        #expect(try load()?.places == 8 && node.take(.replaced).isEmpty)
+        try node.withdraw("a")
+        #expect(hub.statistics.providers == 0)
+    }
+
     @Test func providersOfOneNameAgreeOnWhatItIs() async throws {
         let hub = try await startHub()
         let (first, second) = (try SimulatedNode(hub), try SimulatedNode(hub))
@@ -41,11 +63,13 @@ import Testing
     @Test func replaceTakesTheNameOver() async throws {
         let hub = try await startHub()
         let (first, second, caller) = (try SimulatedNode(hub), try SimulatedNode(hub), try SimulatedNode(hub))
-        try first.publish("a", .exclusive)
+        let key = try first.publish("a", .exclusive)
         try caller.resolve("a", route: 1)
         try second.publish("a", .replace)
         caller.call(.route(1))
-        #expect(first.take(.call).isEmpty && second.take(.call).count == 1)
+        // The old provider is told, and is called no more.
+        #expect(first.take().map(\.bytes) == [FrameWriter.replaced(try ServiceName("a"), key)])
+        #expect(second.take(.call).count == 1)
         // The old provider's withdrawal is not the new one's.
         #expect(throws: TelekinesisError.self) { try first.withdraw("a") }
         first.close()

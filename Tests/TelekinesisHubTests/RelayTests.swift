@@ -180,6 +180,50 @@ import Testing
         #expect(provider.take(.cancel).map(\.call) == [id])
     }
 
+    @Test func cancelOfACallThatIsLeavingItsQueueFollowsIt() async throws {
+        let hub = try await startHub()
+        let (provider, link) = try SimulatedNode.narrow(at: hub)
+        let caller = try SimulatedNode(hub)
+        try caller.control(HubService.resolve, ResolveRequest(name: ServiceName("later"), route: 1, wait: true))
+        let id = caller.call(.route(1), flags: [.mayWait, .more])
+        // The provider is just being told of the caller: the call has left the queue, but not the hub.
+        link.beforeEach { type in
+            guard type == .peer else { return }
+            for _ in 0..<2 { caller.send(FrameWriter.frame(.cancel, call: id)) }
+            caller.send(FrameWriter.data(flags: .last, peer: .hub, call: id, bytes: [1]), lane: .bulk)
+        }
+        try provider.publish("later")
+        let heard = provider.take().filter { $0.type != .reply }
+        #expect(heard.map(\.type) == [.peer, .call, .cancel, .data])
+        #expect(heard.allSatisfy { $0.peer == caller.id } && heard.dropFirst().allSatisfy { $0.call == id })
+        #expect(caller.answer(to: id) == nil && hub.statistics.openCalls == 1)
+        provider.reply(to: heard[1])
+        #expect(caller.answer(to: id)?.error == nil && hub.statistics.openCalls == 0)
+    }
+
+    @Test func aCancelledCallWhoseProviderGoesAsItLeavesDoesNotWaitAgain() async throws {
+        let hub = try await startHub()
+        let (provider, link) = try SimulatedNode.narrow(at: hub)
+        let (caller, next) = (try SimulatedNode(hub), try SimulatedNode(hub))
+        try caller.control(HubService.resolve, ResolveRequest(name: ServiceName("later"), route: 1, wait: true))
+        let keys = (0..<2).map { _ in ActorKey.random() }
+        let ids = keys.map { caller.call(.route(1), flags: [.mayWait, .resultKey], body: CreationTests.bytes($0)) }
+        link.beforeEach { type in
+            guard type == .peer else { return }
+            caller.send(FrameWriter.frame(.cancel, call: ids[0]))
+            link.close(TelekinesisError(.disconnected, "the test cuts the connection"))
+        }
+        _ = try? provider.publish("later")
+        let error = caller.answer(to: ids[0])?.error
+        #expect(error?.code == .cancelled && error?.ran == .no)
+        // The other one waits for the next provider.
+        #expect(hub.statistics.waitingCalls == 1 && hub.statistics.created == 1)
+        try next.publish("later")
+        #expect(next.take(.call).map(\.call) == [ids[1]])
+        caller.close()
+        #expect(hub.statistics.openCalls == 0 && hub.statistics.created == 0)
+    }
+
     @Test func cancelOfNothingHarmsNobody() async throws {
         let hub = try await startHub()
         let (caller, other) = (try SimulatedNode(hub), try SimulatedNode(hub))

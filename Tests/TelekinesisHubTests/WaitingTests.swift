@@ -1,4 +1,5 @@
 import Reactor
+import Synchronization
 import TelekinesisProtocol
 import Testing
 
@@ -14,6 +15,28 @@ import Testing
         #expect(caller.answer(to: id)?.error == nil && hub.statistics.waitingCalls == 0)
         caller.call(.route(1))
         #expect(provider.take(.call).count == 1)
+    }
+
+    @Test func resolveWaitsOnWhenItsProviderHasGoneAgainBeforeTheAnswer() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try SimulatedNode(hub), try SimulatedNode(hub))
+        let request = ResolveRequest(name: try ServiceName("later"), route: 1, wait: true)
+        let id = try caller.control(HubService.resolve, request)
+        let entry = try #require(hub.board.directory.withLock { $0.names["later"] })
+        let session = try #require(hub.board.session(of: provider.id))
+        // Another thread has found the call, which may go now; before it goes on, the provider leaves.
+        let passing = Provider(session: session, node: provider.id, link: provider.link, key: .random(), entry: entry)
+        let publication = PublishRequest(name: try ServiceName("later"), key: passing.key, kind: .object, sharing: .shared)
+        let departure = entry.state.withLock { state in
+            _ = state.publish(passing, publication, by: Principal(name: "local"), now: 0) { _ in true }
+            defer { state.remove(passing) }
+            return state.next()
+        }
+        guard case .goes(let call, nil) = departure else { throw CancellationError() }
+        call.caller.leave(call, to: nil, from: entry)
+        #expect(caller.answer(to: id) == nil && hub.statistics.waitingCalls == 1)
+        try provider.publish("later")
+        #expect(caller.answer(to: id).map { $0.error == nil } == true && hub.statistics.waitingCalls == 0)
     }
 
     @Test func callsThatMayWaitLeaveInOrderWithTheTimeTheyHaveLeft() async throws {
@@ -81,7 +104,7 @@ import Testing
     }
 
     @Test func waitingIsBounded() async throws {
-        let hub = try await startHub { $0.limits.waitingCallsPerName = 3 }
+        let hub = try await startHub { $0.limits.waitingCallsPerName = 4 }
         let caller = try SimulatedNode(hub)
         try caller.control(HubService.resolve, ResolveRequest(name: ServiceName("later"), route: 1, wait: true))
         let ids = (0..<3).map { _ in caller.call(.route(1), flags: .mayWait) }
@@ -90,6 +113,34 @@ import Testing
         #expect(error?.code == .overloaded && error?.ran == .no)
         caller.close()
         #expect(hub.statistics == HubStatistics())
+    }
+
+    @Test func nobodyFillsTheQueueOfANameForTheOthers() async throws {
+        let hub = try await startHub {
+            $0.limits.waitingCallsPerName = 100
+            $0.limits.waitingBytesPerName = 100_000
+        }
+        let provider = try SimulatedNode(hub)
+        let nodes = try (0..<4).map { _ in try SimulatedNode(hub) }
+        for node in nodes { try node.control(HubService.resolve, ResolveRequest(name: ServiceName("later"), route: 1, wait: false)) }
+        // Each takes whatever it can get.
+        func fill(_ node: SimulatedNode, bytes: Int) -> Int {
+            let body = [UInt8](repeating: 7, count: bytes)
+            return (0..<150).count { _ in node.answer(to: node.call(.route(1), flags: .mayWait, body: body)) == nil }
+        }
+        #expect(fill(nodes[0], bytes: 1) == 51)
+        let others = nodes.dropFirst().map { fill($0, bytes: 1) }
+        #expect(others == [25, 13, 6] && nodes.map { fill($0, bytes: 1) } == [0, 0, 0, 0])
+        // What leaves, however it does, counts no more.
+        for node in nodes[1...2] { node.close() }
+        try provider.publish("later")
+        #expect(provider.take(.call).count == 51 + 6)
+        try provider.withdraw("later")
+        // The same of bytes.
+        #expect(fill(nodes[0], bytes: 9_952) == 6 && fill(nodes[3], bytes: 9_952) == 3)
+        nodes[0].close()
+        nodes[3].close()
+        #expect(hub.statistics.waitingCalls == 0)
     }
 
     @Test func whatOneNodeLetsWaitIsBoundedOverAllNames() async throws {
@@ -136,5 +187,21 @@ import Testing
         #expect(try caller.refusal(HubService.unbind, 1 as UInt32) == nil)
         try provider.publish("later")
         #expect(provider.take(.call).map(\.call) == [id])
+    }
+
+    @Test func whatACallThatFindsNobodyWasToMakeIsForgotten() async throws {
+        let hub = try await startHub()
+        let (provider, link) = try SimulatedNode.narrow(at: hub)
+        let caller = try SimulatedNode(hub)
+        try caller.control(HubService.resolve, ResolveRequest(name: ServiceName("Class"), route: 1, wait: true))
+        let keys = (0..<2).map { _ in ActorKey.random() }
+        caller.call(.route(1), flags: [.mayWait, .resultKey], body: CreationTests.bytes(keys[0]))
+        let second = caller.call(.key(keys[0]), flags: .resultKey, body: CreationTests.bytes(keys[1]))
+        // The provider takes the first one and no more; its session has not heard of the end yet.
+        link.beforeEach { if $0 == .call { link.close(TelekinesisError(.disconnected, "the test cuts the connection")) } }
+        _ = try? provider.publish("Class", kind: .class)
+        await hub.settle()
+        #expect(caller.answer(to: second)?.error?.code == .disconnected)
+        #expect(hub.statistics.created == 1 && hub.statistics.openCalls == 1)
     }
 }

@@ -160,7 +160,8 @@ private final class SlowServer: Sendable {
     }
 
     func stop() {
-        listener.withLock { $0 }?.close()
+        listener.withLock { $0.take() }?.close()
+        release.withLock { $0 = nil }
         group.shutdown()
     }
 }

@@ -9,6 +9,15 @@ import Testing
         #expect(line == "telekinesis warning: bad\\u{a}name name=\\u{1b}[2J\\u{d}\\u{202e}x\\u{0} from=1.2.3.4")
     }
 
+    @Test(arguments: ["a b", "", "a=b", "\" name=x", "x\u{a0}name=y"])
+    func valueOfSeveralWordsIsOneValue(_ value: String) throws {
+        let line = LogHandler.line(.warning, "m", ["reason": value, "name": "z"])
+        let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
+        try #require(parts.count == 3)
+        #expect(parts[0] == "telekinesis warning: m reason=" && parts[2] == " name=z")
+        #expect(parts[1] == value.replacing("\"", with: "\\u{22}"))
+    }
+
     @Test func lineHasABound() {
         #expect(LogHandler.line(.error, String(repeating: "x", count: 1_000_000), [:]).utf8.count < 3_000)
     }

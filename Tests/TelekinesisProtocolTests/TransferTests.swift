@@ -98,5 +98,8 @@ import Testing
         #expect(liveness.check(at: 130) == .wait(until: 135))
         #expect(liveness.check(at: 135) == .ping(until: 150))
         #expect(liveness.check(at: 150) == .dead)
+        // Heard on another thread, after the time was read here.
+        liveness.heard(at: 151)
+        #expect(liveness.check(at: 150) == .wait(until: 166))
     }
 }

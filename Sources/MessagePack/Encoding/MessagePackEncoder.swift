@@ -21,11 +21,21 @@ public struct MessagePackEncoder: Sendable {
     /// Appends the bytes that stand for `value` to what `writer` holds, which is unchanged if this throws.
     /// - Throws: `EncodingError`, and what the value's own `encode(to:)` throws.
     public func encode<Value: Encodable>(_ value: Value, into writer: inout MessagePackWriter) throws {
+        if try !encodePlain(value, into: &writer) { try encodeItself(value, into: &writer) }
+    }
+
+    /// Appends a value of a type that has a form of its own: none of anybody's code runs.
+    /// - Returns: false, having written nothing, for the others, which ``encodeItself(_:into:)`` is for.
+    package func encodePlain<Value>(_ value: Value, into writer: inout MessagePackWriter) throws -> Bool {
         do throws(MessagePackError) {
-            if try writer.writePlain(value) { return }
+            return try writer.writePlain(value)
         } catch {
             throw EncodingError(error, encoding: Value.self, codingPath: [])
         }
+    }
+
+    /// Appends a value by way of its own `encode(to:)`.
+    package func encodeItself<Value: Encodable>(_ value: Value, into writer: inout MessagePackWriter) throws {
         let start = writer.bytes.count
         let state = EncodingState(userInfo: userInfo, start: start)
         writer.reserve(256)

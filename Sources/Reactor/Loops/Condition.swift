@@ -43,7 +43,7 @@ package final class Condition<State>: @unchecked Sendable {
 
     /// Sleeps until `body` gives a value or the time, in nanoseconds, has passed.
     package func wait<Result>(atMost nanoseconds: UInt64, _ body: (inout State) -> Result?) -> Result? {
-        let end = monotonicNanoseconds() + nanoseconds
+        let end = MonotonicClock.now + nanoseconds
         var time = timespec(tv_sec: Int(end / 1_000_000_000), tv_nsec: Int(end % 1_000_000_000))
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

@@ -87,6 +87,9 @@ public final class EventLoop: TaskExecutor, Sendable {
     /// Nanoseconds of the group's clock.
     public var now: UInt64 { clock.now }
 
+    /// The same, a few milliseconds late, for what is reckoned in seconds.
+    public var coarseNow: UInt64 { clock.coarse }
+
     /// Queues a job of the Swift runtime.
     public func enqueue(_ job: consuming ExecutorJob) {
         submit(.job(UnownedJob(job)))

@@ -9,7 +9,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
     public typealias SerializationRequirement = any Codable
 
     private var reader: MessagePackReader
-    private let decoder: MessagePackDecoder
+    private let origin: MessagePackDecoder.Origin
     /// The objects, functions and streams among the arguments, and whose they are to be.
     private let received: ReceivedReferences?
     /// Held by the call.
@@ -24,7 +24,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
         on home: NodeHome
     ) {
         self.reader = reader
-        decoder = MessagePackDecoder(origin: origin, userInfo: CodingScope.userInfo)
+        self.origin = origin
         self.received = received
         self.home = Unmanaged.passUnretained(home)
         argumentCount = count
@@ -44,7 +44,8 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
         let start = reader.position
         do {
             let argument: Argument = try scope.run {
-                decoder.origin == .words ? try decodeWord() : try decoder.decode(Argument.self, from: &reader)
+                let decoder = MessagePackDecoder(origin: origin, userInfo: CodingScope.userInfo)
+                return origin == .words ? try decodeWord(decoder) : try decoder.decode(Argument.self, from: &reader)
             }
             if let needed = scope.needed { throw self.needed(needed, from: start) }
             decodedCount += 1
@@ -60,7 +61,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
     }
 
     /// An argument that somebody typed. What no single word can spell, a structure, an array or `null`, is written in JSON.
-    private mutating func decodeWord<Argument: Codable>() throws -> Argument {
+    private mutating func decodeWord<Argument: Codable>(_ decoder: MessagePackDecoder) throws -> Argument {
         let start = reader
         do {
             return try decoder.decode(Argument.self, from: &reader)

@@ -58,22 +58,25 @@ public struct CallEncoder: DistributedTargetInvocationEncoder, Sendable {
             return
         }
         do {
-            if let home {
-                var scope = CodingScope(writing: references, home: home, values: values, takesValues: true)
-                try scope.run { try MessagePackEncoder().encode(value, into: &writer) }
-                references = scope.outgoing
-                values = scope.values
-                values?.name(label.map { "“\($0)”" } ?? "number \(count + 1)")
-            } else {
-                try MessagePackEncoder().encode(value, into: &writer)
-            }
+            let encoder = MessagePackEncoder()
+            if try !encoder.encodePlain(value, into: &writer) { try encodeItself(value, encoder, label) }
         } catch let error as TelekinesisError {
             throw error
         } catch {
             throw TelekinesisError(
-                .badArguments, "the argument \(label ?? "number \(count + 1)") cannot be encoded: \(error)", cause: error)
+                .badArguments, "the argument \(label ?? "number \(count + 1)") cannot be encoded: \(DecodingError.reason(of: error))",
+                cause: error)
         }
         count += 1
+    }
+
+    private mutating func encodeItself<Value: Encodable>(_ value: Value, _ encoder: MessagePackEncoder, _ label: String?) throws {
+        guard let home else { return try encoder.encodeItself(value, into: &writer) }
+        var scope = CodingScope(writing: references, home: home, values: values, takesValues: true)
+        try scope.run { try encoder.encodeItself(value, into: &writer) }
+        references = scope.outgoing
+        values = scope.values
+        values?.name(label.map { "“\($0)”" } ?? "number \(count + 1)")
     }
 
     /// Nothing to note: the provider knows the error type.

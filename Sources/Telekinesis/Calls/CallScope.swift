@@ -52,11 +52,7 @@ struct CallScope: Sendable {
     static func leave() { tk_task_local_pop() }
 
     /// Nanoseconds of `CLOCK_MONOTONIC`.
-    static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
+    static var now: UInt64 { MonotonicClock.now }
 }
 
 /// How long calls may take.

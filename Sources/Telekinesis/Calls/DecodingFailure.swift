@@ -1,17 +1,24 @@
+internal import TelekinesisProtocol
+
 extension DecodingError {
-    /// Where and why a value did not fit, in one sentence.
-    private var context: Context? {
-        switch self {
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context): context
-        case .dataCorrupted(let context): context
-        @unknown default: nil
-        }
+    /// What an error of a decoder or an encoder says to a person: its reason, after the path to the value at fault.
+    ///
+    /// Keys and values of whoever sent the message may be in both, and the reader may be at the other end: so both are cut, and printable; the value that
+    /// could not be encoded is left out.
+    static func reason(of error: any Error) -> String {
+        let (codingPath, reason): ([any CodingKey], String) =
+            switch error {
+            case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+                DecodingError.keyNotFound(_, let context), DecodingError.dataCorrupted(let context):
+                (context.codingPath, context.debugDescription)
+            case EncodingError.invalidValue(_, let context): (context.codingPath, context.debugDescription)
+            case let error as TelekinesisError: ([], error.message)
+            default: ([], "\(error)")
+            }
+        guard !codingPath.isEmpty else { return reason.sentence }
+        let path = codingPath.prefix(longestPath).map { $0.intValue.map(String.init) ?? $0.stringValue.printable(atMost: 64) }
+        return "at \((path + (codingPath.count > longestPath ? ["…"] : [])).joined(separator: ".")): \(reason.sentence)"
     }
 
-    /// What an error of a decoder says to a person: its reason, after the path to the value at fault.
-    static func reason(of error: any Error) -> String {
-        guard let context = (error as? DecodingError)?.context else { return "\(error)" }
-        let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }
-        return path.isEmpty ? context.debugDescription : "at \(path.joined(separator: ".")): \(context.debugDescription)"
-    }
+    private static let longestPath = 16
 }

@@ -9,21 +9,19 @@ enum LocalCall {
         _ object: any DistributedActor, _ frame: SplitBytes, _ references: OutgoingReferences?, on node: Node
     ) async throws -> Reply {
         let body = SplitBytes([UInt8](frame.bytes[FrameType.call.headSize...]), tail: frame.tail)
-        var writer = ReplyWriter.start()
+        var reply = ReplySink(ReplyWriter.start(), on: node.session.home)
         var flags: ReplyFlags = []
-        var results: OutgoingReferences?
         do {
             let head = try CallBody(parsing: body.bytes, flags: references == nil ? [] : .references)
             let table = try MethodTable.of(type(of: object))
             let received = references.map { ReceivedReferences(local: $0) }
-            results = try await IncomingCall.execute(
-                on: object, table, head: head, body: body, received, on: node.session.home, into: &writer)
+            try await IncomingCall.execute(on: object, table, head: head, body: body, received, on: node.session.home, into: &reply)
         } catch {
-            writer = ReplyWriter.start()
-            flags = ReplyWriter.write(thrown: error, into: &writer)
+            reply = ReplySink(ReplyWriter.start(), on: node.session.home)
+            flags = ReplyWriter.write(thrown: error, into: &reply.writer)
         }
         return Reply(
-            body: SplitBytes([UInt8](writer.bytes[ReplyWriter.prefix...]), tail: writer.tail), flags: flags, source: node.id,
-            references: results.map { ReceivedReferences(local: $0) })
+            body: SplitBytes([UInt8](reply.writer.bytes[ReplyWriter.prefix...]), tail: reply.writer.tail), flags: flags, source: node.id,
+            references: reply.references.map { ReceivedReferences(local: $0) })
     }
 }

@@ -1,15 +1,15 @@
 internal import TelekinesisProtocol
 
 extension CallTarget {
-    /// A reply as the caller of this method should see it: the provider knows the method by a hash only, so where it has none of the kind, what was
+    /// Explains a reply to the caller of this method: the provider knows the method by a hash only, so where it has none of the kind, what was
     /// called, and through what, is said here.
     ///
     /// - Throws: `noSuchMethod` in place of such a reply.
-    func explained(_ reply: Reply, of id: ActorID) throws -> Reply {
+    func explain(_ reply: borrowing Reply, of id: ActorID) throws {
         // Only what was refused: a method that ran may have met the same error elsewhere.
-        guard reply.flags.contains(.isError), reply.flags.ran == .no else { return reply }
+        guard reply.flags.contains(.isError), reply.flags.ran == .no else { return }
         var error = reply.error
-        guard error.code == .noSuchMethod else { return reply }
+        guard error.code == .noSuchMethod else { return }
         let advice =
             switch id.target.address {
             case .name(let name):

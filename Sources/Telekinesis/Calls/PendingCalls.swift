@@ -54,10 +54,11 @@ struct PendingCalls: ~Copyable {
     /// A call begins.
     ///
     /// - Returns: whether the time to look for late calls has moved forward.
-    mutating func insert(_ id: CallID, _ entry: Entry) -> Bool {
+    mutating func insert(_ id: CallID, _ entry: consuming Entry) -> Bool {
+        let deadline = entry.deadline
         entries.insert(entry, for: id)
-        guard entry.deadline < nextDeadline else { return false }
-        nextDeadline = entry.deadline
+        guard deadline < nextDeadline else { return false }
+        nextDeadline = deadline
         return true
     }
 
@@ -84,6 +85,9 @@ struct PendingCalls: ~Copyable {
 
     /// Whether a call awaits its answer.
     func contains(_ id: CallID) -> Bool { entries[id] != nil }
+
+    /// Whether a call that awaits its answer has left this process.
+    func wasSent(_ id: CallID) -> Bool { entries[id]?.wasSent ?? false }
 
     /// Takes out every call that is due.
     mutating func expire(at now: UInt64) -> [(id: CallID, entry: Entry)] {

@@ -68,13 +68,13 @@ extension Reply {
         do {
             var reader = body.reader(from: 1)
             let value = try scope.run { try MessagePackDecoder(userInfo: CodingScope.userInfo).decode(type, from: &reader) }
-            if scope.needed == nil { return value }
+            guard let request = scope.needed else { return value }
+            throw needed(request)
         } catch {
-            guard scope.needed == nil else { throw needed(scope) ?? error }
+            if let request = scope.needed { throw needed(request) }
             let reason = DecodingError.reason(of: error)
             throw TelekinesisError(.badResult, "the result cannot be read as \(type): \(reason)", ran: .yes, cause: error)
         }
-        throw needed(scope) ?? TelekinesisError(.internalError, "nothing is needed", ran: .yes)
     }
 
     /// A value of the hub's own, which has no references.
@@ -87,12 +87,13 @@ extension Reply {
             var reader = MessagePackReader(bytes, in: min(1, bytes.count)..<bytes.count)
             return try MessagePackDecoder().decode(type, from: &reader)
         } catch {
-            throw TelekinesisError(.badResult, "the hub's answer cannot be read as \(type): \(error)", ran: .yes, cause: error)
+            throw TelekinesisError(
+                .badResult, "the hub's answer cannot be read as \(type): \(DecodingError.reason(of: error))", ran: .yes, cause: error)
         }
     }
 
-    private func needed(_ scope: CodingScope) -> FetchNeeded? {
-        scope.needed.map { FetchNeeded(request: $0, argument: nil, message: body.bytes, start: 1) }
+    private func needed(_ request: FetchRequest) -> FetchNeeded {
+        FetchNeeded(request: request, argument: nil, message: body.bytes, start: 1)
     }
 
     /// Throws the error in it, if it is one.

@@ -6,6 +6,8 @@ internal import TelekinesisProtocol
 /// Another node that this one has to do with, from the first word of it to its end.
 final class Acquaintance: Sendable {
     let node: NodeID
+    /// The hub's number of it, which rises from one acquaintance to the next; 0 while the hub has not introduced it.
+    fileprivate let number = Atomic<UInt64>(0)
     private let hasGone = Atomic<Bool>(false)
     private let present = Mutex<Caller?>(Caller())
 
@@ -57,16 +59,39 @@ extension NodeSession {
         } catch {
             throw TelekinesisError(.protocolViolation, "an introduction that cannot be read", cause: error)
         }
-        acquaintance(of: frame.peer).caller?.principal = principal
+        let known = acquaintances.withLock { $0[frame.peer] }?.number.load(ordering: .relaxed) ?? 0
+        // What it was before has ended, and the word of that is still on its way, or this one has itself been overtaken.
+        if known != 0, frame.call > known { peerHasGone(frame.peer, number: known) }
+        guard frame.call >= known else { return }
+        let acquaintance = acquaintance(of: frame.peer)
+        acquaintance.number.store(frame.call, ordering: .relaxed)
+        acquaintance.caller?.principal = principal
     }
 
     /// The caller that a node is, if it is there.
     func caller(_ node: NodeID) -> Caller? { acquaintances.withLock { $0[node] }?.caller }
 
+    /// What the word that a node has gone is about.
+    enum Farewell {
+        /// The node, as it is known here.
+        case present
+        /// A node that has never said anything here, nor was told anything.
+        case stranger
+        /// What the node was before it came back.
+        case past
+    }
+
     /// A node has gone.
-    func forgetAcquaintance(_ node: NodeID) {
-        incoming.keepCallers(node)
+    ///
+    /// - Parameter number: the hub's number of the acquaintance; 0 where there was none.
+    func forgetAcquaintance(_ node: NodeID, number: UInt64) -> Farewell {
+        let known = acquaintances.withLock { $0[node] }
+        let (isIntroduced, last) = (known?.caller?.principal != nil, known?.number.load(ordering: .relaxed) ?? 0)
+        guard number >= last else { return .past }
+        let isStranger = number == 0 && !isIntroduced
+        if !isStranger { incoming.keepCallers(node) }
         acquaintances.withLock { $0.removeValue(forKey: node) }?.end()
+        return isStranger ? .stranger : .present
     }
 
     /// The link is gone, and with it everybody.

@@ -145,8 +145,21 @@ final class Connector: Sendable {
     private func sleep(_ nanoseconds: UInt64) async throws { try await Self.sleep(nanoseconds, on: session.loop) }
 
     private static func sleep(_ nanoseconds: UInt64, on loop: EventLoop) async throws {
-        await withCheckedContinuation { continuation in
-            _ = loop.schedule(after: Int64(nanoseconds)) { continuation.resume() }
+        let end = Mutex<Once?>(nil)
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let once = Once { continuation.resume() }
+                let timer = loop.schedule(after: Int64(nanoseconds)) { once.run() }
+                end.withLock { end in
+                    end = Once {
+                        timer.cancel()
+                        once.run()
+                    }
+                }
+                if Task.isCancelled { end.withLock { $0 }?.run() }
+            }
+        } onCancel: {
+            end.withLock { $0 }?.run()
         }
         try Task.checkCancellation()
     }

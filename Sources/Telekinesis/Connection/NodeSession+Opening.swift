@@ -133,8 +133,14 @@ extension NodeSession {
 
     /// Publishes again what was published on an earlier connection; tries again while somebody else holds the name.
     private func republish(_ publication: Publication, on link: any FrameLink) {
+        guard publication.standing.load(ordering: .relaxed) != .lost else { return }
         control(HubService.publish, publication.renewal, on: link) { [weak self] result in
             guard let self else { return }
+            switch result.failure?.code {
+            case nil: publication.note(isTaken: false)
+            case .nameTaken: publication.note(isTaken: true)
+            default: break
+            }
             guard let error = result.failure, publications.contains(publication) else { return }
             configuration.logger.warning(
                 "a name could not be published again", ["name": publication.name.description, "error": "\(error)"])
@@ -174,6 +180,15 @@ enum ControlCall {
         var encoder = CallEncoder()
         try encoder.append(request)
         return encoder.frame(selector: selector, signature: 0)
+    }
+}
+
+extension NodeSession {
+    /// Makes a call of the hub that gives something back, and waits for its answer: whatever has become of the task, it is made.
+    nonisolated(nonsending) func settle(_ frame: SplitBytes) async throws -> Reply {
+        try await withCheckedThrowingContinuation { continuation in
+            start(frame, to: ControlCall.target) { continuation.resume(with: $0.mapError { $0 }) }
+        }
     }
 }
 

@@ -5,8 +5,9 @@ internal import TelekinesisProtocol
 
 /// A node's side of its session with the hub: it outlives connections, and every frame in either direction passes here once.
 ///
-/// This file holds the state and what becomes of a frame that arrives. `NodeSession+Calls` has the calls on their way out, `NodeSession+Opening`
-/// the way from a fresh link to an open session; calls that arrive are the business of ``IncomingCalls``.
+/// This file holds the state and what becomes of a frame that arrives. `NodeSession+Calls` has the calls on their way out, `NodeSession+Uploads` their
+/// large arguments, `NodeSession+Ending` how they end; `NodeSession+Opening` the way from a fresh link to an open session. Calls that arrive are the
+/// business of ``IncomingCalls``.
 final class NodeSession: FrameReceiver {
     /// Where the session stands.
     enum Phase {
@@ -48,6 +49,9 @@ final class NodeSession: FrameReceiver {
         var lastEnd: TelekinesisError?
         /// Why whoever answers at the hub's address has not let this node in the last time; `nil` when it has, or when nobody answers.
         var refusal: TelekinesisError?
+
+        /// Whether calls have left and have no answer yet: all but those that wait for a connection. Streams may go on for ever, and do not count.
+        var awaitsAnswers: Bool { pending.count > held.count + streams.keys.count { pending.wasSent($0) } }
 
         /// Takes out the calls that end with their link.
         mutating func takeLost() -> [(id: CallID, entry: PendingCalls.Entry)] {
@@ -130,8 +134,9 @@ final class NodeSession: FrameReceiver {
         case .share: incoming.share(frame)
         case .release: incoming.release(frame)
         case .peer: try introduced(frame)
-        case .gone: peerHasGone(frame.peer)
+        case .gone: peerHasGone(frame.peer, number: frame.call)
         case .drain: drain(link)
+        case .replaced: replaced(frame)
         case .proof: throw TelekinesisError(.protocolViolation, "only a node sends a proof")
         case .end, .note, .settled, .ping, .pong, nil: break
         }
@@ -139,16 +144,27 @@ final class NodeSession: FrameReceiver {
 
     private func byeReceived(_ frame: Frame, on link: any FrameLink) throws(TelekinesisError) -> TelekinesisError {
         do {
-            return try Handshake.decode(WireError.self, from: frame).error(ran: .maybe)
+            return try Handshake.goodbye(in: frame, ran: .maybe)
         } catch {
             throw TelekinesisError(.protocolViolation, "a goodbye that cannot be read", cause: error)
         }
     }
 
-    private func peerHasGone(_ peer: NodeID) {
-        forgetAcquaintance(peer)
+    /// Another node has gone.
+    ///
+    /// - Parameter number: the hub's number of the acquaintance; 0 where there was none.
+    func peerHasGone(_ peer: NodeID, number: UInt64) {
+        // The hub's end is that of the link.
+        guard peer != .hub else { return }
+        switch forgetAcquaintance(peer, number: number) {
+        case .past: return
+        case .stranger:
+            // Nothing of it runs here, and a call to it is answered by the hub: all that can be is what was handed on to it.
+            return incoming.registry.releaseAll(of: peer)
+        case .present: break
+        }
         incoming.peerHasGone(peer)
-        let lost = state.withLock { $0.pending.removeAll { $0.peer == peer && peer != .hub } }
+        let lost = state.withLock { $0.pending.removeAll { $0.peer == peer } }
         for (id, entry) in lost {
             abandonUpload(id)
             entry.completion.resume(
@@ -157,15 +173,23 @@ final class NodeSession: FrameReceiver {
         leaveIfDrainedSoon()
     }
 
+    /// Another node has taken over a name of this one.
+    private func replaced(_ frame: Frame) {
+        guard frame.body.count > 16, let name = try? ServiceName(String(decoding: frame.body[16...], as: UTF8.self)),
+            let publication = publications.find(name), publication.key == ActorKey(loading: frame.body, at: 0)
+        else { return }
+        publication.standing.store(.lost, ordering: .relaxed)
+        configuration.logger.warning("another node has taken a name over", ["name": name.description])
+    }
+
     private func drain(_ link: any FrameLink) {
-        let isIdle = state.withLock { state -> Bool in
-            guard case .open(let current) = state.phase, current === link else { return false }
+        state.withLock { state in
+            guard case .open(let current) = state.phase, current === link else { return }
             state.phase = .draining(link)
             isDraining.store(true, ordering: .relaxed)
-            return state.pending.count == state.streams.count
         }
         incoming.onIdle { [weak self] in self?.leaveIfDrained() }
-        if isIdle { leaveIfDrained() }
+        leaveIfDrained()
     }
 
     /// Says goodbye on a draining link once nothing is under way in either direction.
@@ -173,7 +197,7 @@ final class NodeSession: FrameReceiver {
         let (link, ended) = state.withLock { state -> ((any FrameLink)?, [OutgoingCall]) in
             guard case .draining(let link) = state.phase else { return (nil, []) }
             let ended = state.takeEnded()
-            return (state.pending.count - state.streams.count == state.held.count && incoming.isIdle ? link : nil, ended)
+            return (!state.awaitsAnswers && incoming.isIdle ? link : nil, ended)
         }
         withExtendedLifetime(ended) {}
         link?.close(TelekinesisError(.draining, "the hub asked this connection to end"))
@@ -220,7 +244,8 @@ final class NodeSession: FrameReceiver {
         forgetAcquaintances()
         for references in end.handedOver.values { references.unpin(in: incoming.registry) }
         incoming.linkEnded()
-        let error = TelekinesisError(.disconnected, "the connection to the hub was lost: \(reason.message)", ran: .maybe, cause: reason)
+        let error = TelekinesisError(
+            .disconnected, "the connection to the hub was lost: \(reason.message.sentence)", ran: .maybe, cause: reason)
         for (_, entry) in end.lost { entry.completion.resume(.failure(entry.wasSent ? error : Self.isLeaving)) }
         end.opened?.resume(throwing: reason)
         end.linkEnded?.resume(returning: reason)
@@ -252,7 +277,7 @@ final class NodeSession: FrameReceiver {
 
     /// Ends the session for good. Everything that waits fails.
     func stop(_ reason: TelekinesisError) {
-        let (link, waiting, held, handedOver, timer) = state.withLock { state in
+        let (link, waiting, held, handedOver, uploads, timer) = state.withLock { state in
             let link: (any FrameLink)? =
                 switch state.phase {
                 case .shakingHands(let link, _), .opening(let link), .open(let link), .draining(let link): link
@@ -260,11 +285,16 @@ final class NodeSession: FrameReceiver {
                 }
             state.phase = .stopped(reason)
             state.ticketTimer.take()?.cancel()
-            defer { state.handedOver = [:] }
-            return (link, state.pending.removeAll { _ in true }, state.takeHeld(), state.handedOver, state.deadlineAlarm.stop())
+            defer {
+                state.handedOver = [:]
+                state.uploads = [:]
+            }
+            // A call may have got into the queues behind large ones after its link had ended.
+            let held = state.takeHeld() + state.order.removeAll()
+            return (link, state.pending.removeAll { _ in true }, held, state.handedOver, state.uploads, state.deadlineAlarm.stop())
         }
         timer?.cancel()
-        withExtendedLifetime(held) {}
+        withExtendedLifetime((held, uploads)) {}
         for references in handedOver.values { references.unpin(in: incoming.registry) }
         forgetAcquaintances()
         link?.close(reason)
@@ -273,7 +303,7 @@ final class NodeSession: FrameReceiver {
             error.ran = entry.wasSent ? .maybe : .no
             entry.completion.resume(.failure(error))
         }
-        incoming.linkEnded()
+        incoming.close()
     }
 
     /// The node's id; 0 before the first welcome.

@@ -85,8 +85,10 @@ struct OutgoingCall: Sendable {
     /// Writes the head, as things stand at `now`: again when the call has waited, as its time is shorter then and its target may have a place.
     mutating func writeHead(now: UInt64) {
         let firstSize = firstFrameSize
+        // Rounded up: 0 says that there is none.
         let remaining =
-            deadline == .max ? UInt32.max : UInt32(clamping: min((deadline - min(now, deadline)) / 1_000_000, UInt64(UInt32.max - 1)))
+            deadline == .max
+            ? UInt32.max : UInt32(clamping: min((deadline - min(now, deadline) + 999_999) / 1_000_000, UInt64(UInt32.max - 1)))
         let address: CallAddress
         switch target.place {
         case .route(let route), .reserved(let route): address = .route(route.handle)

@@ -65,7 +65,8 @@ struct CallMetadata: Codable, Sendable {
         self.ask = ask
     }
 
-    private static let maximumBytes = 16 * 1024
+    /// So that it fits into the first frame, with a key for the result and the longest table of references.
+    static let maximumBytes = 16_320
 
     /// Reads what came with a call, from whatever implementation: nothing that breaks the rules gets to a method or an interceptor.
     ///
@@ -78,7 +79,8 @@ struct CallMetadata: Codable, Sendable {
             var reader = MessagePackReader(body, in: range)
             self = try MessagePackDecoder().decode(CallMetadata.self, from: &reader)
         } catch {
-            throw TelekinesisError(.badArguments, "the metadata of the call cannot be read: \(error)", ran: .no, cause: error)
+            throw TelekinesisError(
+                .badArguments, "the metadata of the call cannot be read: \(DecodingError.reason(of: error))", ran: .no, cause: error)
         }
         if let headers { try HeaderRules.check(headers) }
         if let trace, TraceContext(traceparent: trace) == nil {

@@ -22,11 +22,11 @@ enum HeaderRules {
         for (name, value) in headers {
             guard !name.isEmpty, name.utf8.allSatisfy(isTokenCharacter) else {
                 throw TelekinesisError(
-                    .badArguments, "\(name.debugDescription.prefix(64)) is no name for a header: write ASCII letters, digits and dashes",
+                    .badArguments, "\(name.quoted) is no name for a header: write ASCII letters, digits and dashes",
                     ran: .no)
             }
             guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-                throw TelekinesisError(.badArguments, "the value of the header \(name.prefix(64)) has control characters", ran: .no)
+                throw TelekinesisError(.badArguments, "the value of the header \(name.quoted) has control characters", ran: .no)
             }
         }
     }

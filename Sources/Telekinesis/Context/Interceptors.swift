@@ -31,7 +31,7 @@ public struct InterceptedCall: Sendable {
 public struct CallResult: Sendable {
     enum Value: Sendable {
         case outgoing(Reply)
-        case incoming(MessagePackWriter, OutgoingReferences?)
+        case incoming(ReplySink)
     }
 
     let value: Value
@@ -100,8 +100,8 @@ final class Interceptors: Sendable {
 extension IncomingCall {
     /// Executes the call by way of the interceptors. What they throw before the method has begun says that it did not run.
     func intercepted(
-        _ callee: Callee?, _ execute: @escaping @Sendable () async throws -> (MessagePackWriter, OutgoingReferences?)
-    ) async throws -> (MessagePackWriter, OutgoingReferences?) {
+        _ callee: Callee?, _ execute: @escaping @Sendable () async throws -> ReplySink
+    ) async throws -> ReplySink {
         guard let callee, let method = methodName(callee) else { return try await execute() }
         let flag = BegunFlag()
         let caller = caller
@@ -111,13 +111,12 @@ extension IncomingCall {
         do {
             let result = try await owner.interceptors.run(call) { _ in
                 flag.set()
-                let (writer, references) = try await execute()
-                return CallResult(value: .incoming(writer, references))
+                return CallResult(value: .incoming(try await execute()))
             }
-            guard case .incoming(let writer, let references) = result.value else {
+            guard case .incoming(let reply) = result.value else {
                 throw TelekinesisError(.internalError, "an interceptor returned the result of another call", ran: .yes)
             }
-            return (writer, references)
+            return reply
         } catch  where !flag.isSet {
             var error = TelekinesisError.thrown(error)
             error.ran = .no
@@ -129,7 +128,7 @@ extension IncomingCall {
     private func methodName(_ callee: Callee) -> String? {
         switch (action, callee.kind) {
         case (.call, .object(_, let table)), (.produce, .object(_, let table)):
-            try? ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: owner.node).0.wireName
+            try? ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: owner.node).method.wireName
         case (.call, .function(let function)), (.produce, .function(let function)): function.isIntercepted ? "call" : nil
         case (.create, .factory): "init"
         case (.call, .factory), (.call, .stream), (.produce, _), (.create, _): nil

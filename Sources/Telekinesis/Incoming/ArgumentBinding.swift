@@ -8,31 +8,45 @@ internal import TelekinesisProtocol
 /// JSON or plain words, by position or by label.
 enum ArgumentBinding {
     /// The method that a call means, and its arguments.
+    struct BoundCall {
+        let method: Method
+        var arguments: CallDecoder
+    }
+
+    /// Finds the method that a call means, and its arguments.
     static func method(
         _ selector: UInt64, of table: MethodTable, head: CallBody, body: SplitBytes, _ received: ReceivedReferences?, on home: NodeHome
-    ) throws -> (Method, CallDecoder) {
+    ) throws -> BoundCall {
         do throws(TelekinesisError) {
             if selector != 0 {
                 let method = try table.method(Selector(rawValue: selector), signatureHash: head.signature)
                 if let refusal = method.refusal { throw TelekinesisError(.unsupported, refusal) }
                 if head.encoding == .messagePack {
                     let reader = body.reader(from: head.argumentsStart)
-                    return (method, CallDecoder(reader, count: head.argumentCount, received, on: home))
+                    return BoundCall(method: method, arguments: CallDecoder(reader, count: head.argumentCount, received, on: home))
                 }
                 let given = try GivenArguments(head: head, body: body.joined, nameFirst: false)
-                return (method, try given.decoder(labels: method.labels, signature: method.signature, received, on: home))
+                return BoundCall(
+                    method: method, arguments: try given.decoder(labels: method.labels, signature: method.signature, received, on: home))
             }
             let given = try GivenArguments(head: head, body: body.joined, nameFirst: true)
             let method = try table.method(named: given.name, labels: given.labels)
             if let refusal = method.refusal { throw TelekinesisError(.unsupported, refusal) }
-            return (method, try given.decoder(labels: method.labels, signature: method.signature, received, on: home))
+            return BoundCall(
+                method: method, arguments: try given.decoder(labels: method.labels, signature: method.signature, received, on: home))
         } catch {
             throw Refusal(error)
         }
     }
 
-    /// The error of a method that was not executed. Where caller and provider know different signatures, that is the reason.
-    static func refusal(_ error: TelekinesisError, of method: Method, callerSignature: UInt32) -> Refusal {
+    /// The error of a method that gave no result. Where it was not executed, and caller and provider know different signatures, that is the reason.
+    static func error(of failure: MethodFailure, _ method: Method, callerSignature: UInt32) -> any Error {
+        let error: TelekinesisError
+        switch failure {
+        case .thrown(let error): return error
+        case .refused(let reason): error = reason
+        }
+        if let needed = failure.fetchNeeded { return needed }
         guard error.code == .badArguments, callerSignature != 0, callerSignature != method.signatureHash else { return Refusal(error) }
         return Refusal(
             .incompatible,
@@ -57,6 +71,13 @@ enum ArgumentBinding {
         } catch {
             throw Refusal(error)
         }
+    }
+}
+
+extension MethodFailure {
+    /// What must be fetched before the arguments can be read, where that is why the method was not executed.
+    var fetchNeeded: FetchNeeded? {
+        if case .refused(let reason) = self { reason.cause as? FetchNeeded } else { nil }
     }
 }
 
@@ -109,7 +130,7 @@ struct GivenArguments {
                 try splitWords()
             }
         } catch {
-            throw TelekinesisError(.badArguments, "the arguments cannot be read: \(error)", cause: error)
+            throw TelekinesisError(.badArguments, "the arguments cannot be read: \(DecodingError.reason(of: error))", cause: error)
         }
     }
 
@@ -176,7 +197,7 @@ struct GivenArguments {
         }
         let unknown = given.compactMap { $0 }.first { $0 != "_" && !parameters.contains($0) }
         guard let unknown else { return TelekinesisError(.badArguments, "the arguments do not fit \(signature)") }
-        return TelekinesisError(.badArguments, "\(signature) has no parameter “\(unknown)”")
+        return TelekinesisError(.badArguments, "\(signature) has no parameter \(unknown.quoted)")
     }
 
     /// Yields the arguments in the order of the parameters.

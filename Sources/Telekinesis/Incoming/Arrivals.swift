@@ -14,9 +14,13 @@ struct Arrivals {
     private enum Slot {
         case arriving(CallID)
         case call(IncomingCall)
+
+        var call: IncomingCall? { if case .call(let call) = self { call } else { nil } }
     }
 
-    private var queues: [Place: ArraySlice<Slot>] = [:]
+    private var queues: [Place: [Slot]] = [:]
+    /// Where each call waits whose turn has not come.
+    private var places: [ObjectIdentifier: Place] = [:]
 
     var isEmpty: Bool { queues.isEmpty }
 
@@ -29,6 +33,7 @@ struct Arrivals {
     mutating func hold(_ call: IncomingCall, at place: Place) -> Bool {
         guard queues[place] != nil else { return false }
         queues[place]?.append(.call(call))
+        places[ObjectIdentifier(call)] = place
         return true
     }
 
@@ -39,16 +44,32 @@ struct Arrivals {
                 if case .arriving(id) = slot { true } else { false }
             })
         else { return }
-        if let call { queues[place]?[index] = .call(call) } else { queues[place]?.remove(at: index) }
+        if let call {
+            queues[place]?[index] = .call(call)
+            places[ObjectIdentifier(call)] = place
+        } else {
+            queues[place]?.remove(at: index)
+        }
     }
 
-    /// The next call whose turn it is; `nil` when there is none now.
-    mutating func next(at place: Place) -> IncomingCall? {
-        guard case .call(let call)? = queues[place]?.first else {
+    /// A call is not wanted any more.
+    ///
+    /// - Returns: whether it waited here, and does so no longer.
+    mutating func giveUp(_ call: IncomingCall) -> Bool {
+        guard let place = places.removeValue(forKey: ObjectIdentifier(call)) else { return false }
+        if let index = queues[place]?.firstIndex(where: { $0.call === call }) { queues[place]?.remove(at: index) }
+        return true
+    }
+
+    /// The calls whose turn it is, in order; `nil` when there are none now.
+    mutating func next(at place: Place) -> [IncomingCall]? {
+        let calls = queues[place]?.prefix { $0.call != nil }.compactMap(\.call) ?? []
+        guard !calls.isEmpty else {
             if queues[place]?.isEmpty == true { queues[place] = nil }
             return nil
         }
-        queues[place]?.removeFirst()
-        return call
+        queues[place]?.removeFirst(calls.count)
+        for call in calls { places[ObjectIdentifier(call)] = nil }
+        return calls
     }
 }

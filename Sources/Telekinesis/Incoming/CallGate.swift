@@ -4,7 +4,6 @@ internal import Synchronization
 struct CallPlaces<Call: AnyObject> {
     private let limit: Int
     private var running: Set<ObjectIdentifier> = []
-    /// Whoever gave up leaves a hole.
     private var waiting: [Call?] = []
     private var first = 0
 
@@ -28,7 +27,7 @@ struct CallPlaces<Call: AnyObject> {
     /// - Returns: whether it waited, and does so no longer.
     mutating func giveUp(_ call: Call) -> Bool {
         guard let place = waiting.indices.dropFirst(first).first(where: { waiting[$0] === call }) else { return false }
-        waiting[place] = nil
+        waiting.remove(at: place)
         return true
     }
 

@@ -13,6 +13,8 @@ final class Dispatcher: Sendable {
         var idle: [Worker] = []
         /// A worker was woken or made and has not begun to take calls.
         var wakeIsDue = false
+        /// No worker waits any more: one that did would wait for ever.
+        var isOver = false
     }
 
     private enum Wake {
@@ -26,6 +28,16 @@ final class Dispatcher: Sendable {
     private let loop: EventLoop
 
     init(loop: EventLoop) { self.loop = loop }
+
+    /// Lets the workers go that wait, and those that would. Calls that are queued, or come late, are executed all the same.
+    func end() {
+        let idle = state.withLock { state in
+            state.isOver = true
+            defer { state.idle = [] }
+            return state.idle
+        }
+        for worker in idle { worker.dismiss() }
+    }
 
     /// Queues a call. Never runs user code itself.
     func submit(_ call: IncomingCall) {
@@ -68,11 +80,11 @@ final class Dispatcher: Sendable {
         }
     }
 
-    /// Waits to be woken. False: there are enough workers that wait.
+    /// Waits to be woken. False: there are enough workers that wait, or nothing is left to wait for.
     private nonisolated(nonsending) func park(_ worker: Worker) async -> Bool {
         await withUnsafeContinuation { continuation in
             let (stays, wake) = state.withLock { state -> (Bool, Wake) in
-                guard state.idle.count < Self.maximumIdle else {
+                guard state.idle.count < Self.maximumIdle, !state.isOver else {
                     return (false, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))
                 }
                 worker.park(continuation)
@@ -139,6 +151,8 @@ final class Worker: Sendable {
     fileprivate func park(_ continuation: UnsafeContinuation<Bool, Never>) { state.withLock { $0.parked = continuation } }
 
     fileprivate func wake() { state.withLock { $0.parked.take() }?.resume(returning: true) }
+
+    fileprivate func dismiss() { state.withLock { $0.parked.take() }?.resume(returning: false) }
 }
 
 /// First in, first out.

@@ -90,18 +90,16 @@ final class IncomingCall: Sendable {
             control.worker = worker
             return (control.callee, control.isCancelled)
         }
-        var writer: MessagePackWriter
+        var reply: ReplySink
         var flags: ReplyFlags = []
-        var references: OutgoingReferences?
-        var failure: TelekinesisError?
+        var failure: (any Error)?
         if isCancelled {
-            let error = TelekinesisError(.cancelled, "the call was cancelled before it began")
-            writer = ReplyWriter.start()
-            flags = ReplyWriter.write(error, into: &writer)
+            let error = Refusal(.cancelled, "the call was cancelled before it began")
+            (reply, flags) = failed(error)
             failure = error
         } else {
             var scope = CallScope(deadline: deadline, isUnlimited: deadline == nil, incoming: self)
-            if let trace = metadata?.trace.flatMap({ TraceContext(traceparent: $0) }) { scope.baggage = Boxed(Baggage(trace: trace)) }
+            if metadata != nil { scope.baggage = baggage }
             if head.selector == ObjectService.open.rawValue, case .stream(let source) = callee?.kind {
                 await stream(source, in: scope)
                 return control.withLock { control in
@@ -109,16 +107,14 @@ final class IncomingCall: Sendable {
                     control.isAnswered = true
                 }
             }
+            reply = ReplySink(ReplyWriter.start(in: worker.takeSpare()), on: owner.node)
             do {
-                (writer, references) = try await execute(
-                    on: callee, ReplyWriter.start(in: worker.takeSpare()), in: scope, worker.scratch)
-                if case .produce(let key) = action { try keep(under: key, &writer, &references) }
-                if let references, !references.placesAreKnown { try await references.findPlaces() }
+                try await execute(on: callee, in: scope, worker.scratch, into: &reply)
+                if case .produce(let key) = action { try keep(under: key, &reply.writer, &reply.references) }
+                if let references = reply.references, !references.placesAreKnown { try await references.findPlaces() }
             } catch {
-                writer = ReplyWriter.start()
-                references = nil
-                flags = ReplyWriter.write(thrown: error, into: &writer)
-                failure = (error as? Refusal)?.error ?? .thrown(error)
+                (reply, flags) = failed(error)
+                failure = error
             }
         }
         let reporter = control.withLock { control in
@@ -127,117 +123,135 @@ final class IncomingCall: Sendable {
             return control.reporter
         }
         if let reporter { await reporter.finish() }
-        worker.spare = owner.finish(self, reply: writer.take(), flags: flags, references)
+        worker.spare = owner.finish(self, reply: reply.writer.take(), flags: flags, reply.references)
         // The error of this call is told first, so that its caller knows why the others fail.
-        if let failure, let key = action.key { owner.registry.settle(key, .failure(failure)) }
+        if let failure, let key = action.key { owner.registry.settle(key, .failure((failure as? Refusal)?.error ?? .thrown(failure))) }
+    }
+
+    // What most calls do not need stands in functions of its own, not inlined: the memory of an asynchronous function is that of all its branches.
+
+    /// The reply of a call that has thrown this.
+    @inline(never)
+    private func failed(_ error: any Error) -> (ReplySink, ReplyFlags) {
+        var reply = ReplySink(ReplyWriter.start(), on: owner.node)
+        let flags = ReplyWriter.write(thrown: error, into: &reply.writer)
+        return (reply, flags)
+    }
+
+    /// What calls of the method carry on, of what came with this one.
+    @inline(never)
+    private var baggage: Boxed<Baggage>? {
+        metadata?.trace.flatMap { TraceContext(traceparent: $0) }.map { Boxed(Baggage(trace: $0)) }
     }
 
     private nonisolated(nonsending) func execute(
-        on callee: Callee?, _ start: consuming MessagePackWriter, in scope: CallScope, _ scratch: ResultScratch
-    ) async throws -> (MessagePackWriter, OutgoingReferences?) {
+        on callee: Callee?, in scope: CallScope, _ scratch: ResultScratch, into reply: inout ReplySink
+    ) async throws {
         scope.enter()
         defer { CallScope.leave() }
-        guard owner.interceptors.isEmpty else {
-            let start = start
-            return try await intercepted(callee) { try await self.execute(on: callee, start, ResultScratch()) }
+        guard owner.interceptors.isEmpty else { return try await executeIntercepted(on: callee, into: &reply) }
+        if case .object(let object, let table) = callee?.kind, !action.isCreation {
+            try await Self.execute(on: object, table, head: head, body: body, received, on: owner.node, scratch, into: &reply)
+        } else {
+            try await executeOther(callee, into: &reply)
         }
-        return try await execute(on: callee, start, scratch)
     }
 
-    private nonisolated(nonsending) func execute(
-        on callee: Callee?, _ start: consuming MessagePackWriter, _ scratch: ResultScratch
-    ) async throws -> (MessagePackWriter, OutgoingReferences?) {
-        var writer = start
-        var references: OutgoingReferences?
-        // By itself, since the pair below is a copy of both.
-        if case .object(let object, let table) = callee?.kind, !action.isCreation {
-            references = try await Self.execute(
-                on: object, table, head: head, body: body, received, on: owner.node, scratch, into: &writer)
-            return (writer, references)
+    @inline(never)
+    private nonisolated(nonsending) func executeIntercepted(on callee: Callee?, into reply: inout ReplySink) async throws {
+        let start = reply
+        reply = try await intercepted(callee) {
+            var reply = start
+            if case .object(let object, let table) = callee?.kind, !self.action.isCreation {
+                try await Self.execute(
+                    on: object, table, head: self.head, body: self.body, self.received, on: self.owner.node, into: &reply)
+            } else {
+                try await self.executeOther(callee, into: &reply)
+            }
+            return reply
         }
+    }
+
+    /// Calls a function, or makes an instance.
+    @inline(never)
+    private nonisolated(nonsending) func executeOther(_ callee: Callee?, into reply: inout ReplySink) async throws {
         switch (action, callee?.kind) {
         case (.call, .function(let function)), (.produce, .function(let function)):
-            let result = try await fetching { fetched in
+            let result = try await Self.fetching(on: owner.node) { fetched in
                 var decoder = try ArgumentBinding.arguments(of: function.description, head: head, body: body, received, on: owner.node)
                 decoder.fetched = fetched
                 return try await function.body(&decoder)
             }
             var scope = CodingScope(writing: nil, home: .passUnretained(owner.node), takesValues: true)
-            try scope.run { try result(&writer) }
-            references = scope.outgoing
-            if let values = scope.values { try await values.store(into: &writer.bytes, on: owner.node.storage, ran: .yes) }
+            try scope.run { try result(&reply.writer) }
+            reply.references = scope.outgoing
+            if let values = scope.values { try await values.store(into: &reply.writer.bytes, on: owner.node.storage, ran: .yes) }
         case (.create(let key), .factory(let factory)):
-            let object = try await fetching { fetched in
+            let object = try await Self.fetching(on: owner.node) { fetched in
                 var decoder = try ArgumentBinding.arguments(of: factory.initializer, head: head, body: body, received, on: owner.node)
                 decoder.fetched = fetched
                 return try await factory.make(&decoder)
             }
             owner.registry.settle(key, .success(Callee(.object(object, factory.table))))
-            writer.writeNil()
+            reply.writer.writeNil()
         case (.call, _), (.produce, _), (.create, _):
             throw Refusal(.noSuchMethod, "this name stands for something else: see `tk describe`")
         }
-        return (writer, references)
     }
 
     /// Runs what reads the arguments; storable values among them are fetched first, and then it is run again.
-    private nonisolated(nonsending) func fetching<Result>(
-        _ body: nonisolated(nonsending) (FetchedValues?) async throws -> Result
+    ///
+    /// - Parameter needed: what must be fetched, where it was run before.
+    private nonisolated(nonsending) static func fetching<Result>(
+        _ needed: FetchNeeded? = nil, on home: NodeHome, _ body: nonisolated(nonsending) (FetchedValues?) async throws -> Result
     ) async throws -> Result {
-        var fetched: FetchedValues?
+        var (needed, fetched) = (needed, FetchedValues?.none)
         for _ in 0..<FetchNeeded.maximumPasses {
             do {
+                fetched = try await needed?.fetch(into: fetched, on: home, ran: .no)
+            } catch let error as TelekinesisError {
+                throw Refusal(error)
+            }
+            do {
                 return try await body(fetched)
-            } catch let needed as FetchNeeded {
-                fetched = try await Self.fetch(needed, into: fetched, on: owner.node)
+            } catch let next as FetchNeeded {
+                needed = next
             }
         }
         throw Refusal(FetchNeeded.tooManyKinds(ran: .no))
     }
 
-    private static func fetch(_ needed: FetchNeeded, into fetched: FetchedValues?, on home: NodeHome) async throws -> FetchedValues {
-        do {
-            return try await needed.fetch(into: fetched, on: home, ran: .no)
-        } catch let error as TelekinesisError {
-            throw Refusal(error)
-        }
-    }
-
     /// Finds the method, runs it, writes its result.
     ///
-    /// - Returns: what the result hands over.
+    /// - Parameter fetched: the storable values among the arguments, where it is known that there are some.
+    /// - Throws: ``FetchNeeded`` when some of those are missing.
     nonisolated(nonsending) static func execute(
         on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: SplitBytes, _ received: ReceivedReferences?,
-        on home: NodeHome, _ scratch: ResultScratch? = nil, fetched: FetchedValues? = nil, pass: Int = 0,
-        into writer: inout MessagePackWriter
-    ) async throws -> OutgoingReferences? {
-        var (method, arguments) = try ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: home)
-        arguments.fetched = fetched
+        on home: NodeHome, _ scratch: ResultScratch? = nil, fetched: FetchedValues? = nil, into reply: inout ReplySink
+    ) async throws {
+        var call = try ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: home)
+        if let fetched { call.arguments.fetched = fetched }
         let result: MethodResult
         do throws(MethodFailure) {
-            result = try await method.execute(on: object, arguments: &arguments, scratch: scratch)
+            result = try await call.method.execute(on: object, arguments: &call.arguments, scratch: scratch)
         } catch {
-            switch error {
-            case .refused(let reason):
-                if let needed = reason.cause as? FetchNeeded {
-                    guard pass < FetchNeeded.maximumPasses else { throw Refusal(FetchNeeded.tooManyKinds(ran: .no)) }
-                    let fetched = try await fetch(needed, into: fetched, on: home)
-                    return try await execute(
-                        on: object, table, head: head, body: body, received, on: home, scratch, fetched: fetched, pass: pass + 1,
-                        into: &writer)
-                }
-                throw ArgumentBinding.refusal(reason, of: method, callerSignature: head.signature)
-            case .thrown(let error): throw error
+            if fetched == nil, let needed = error.fetchNeeded {
+                return try await execute(fetching: needed, on: object, table, head: head, body: body, received, on: home, into: &reply)
             }
+            throw ArgumentBinding.error(of: error, call.method, callerSignature: head.signature)
         }
-        var sink = ReplySink(writer: writer, home: home)
-        writer = MessagePackWriter()
-        do {
-            defer { writer = sink.writer }
-            try result.write(into: &sink)
+        try result.write(into: &reply)
+        if let values = reply.values { try await values.store(into: &reply.writer.bytes, on: home.storage, ran: .yes) }
+    }
+
+    @inline(never)
+    private nonisolated(nonsending) static func execute(
+        fetching needed: FetchNeeded, on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: SplitBytes,
+        _ received: ReceivedReferences?, on home: NodeHome, into reply: inout ReplySink
+    ) async throws {
+        try await fetching(needed, on: home) { fetched in
+            try await execute(on: object, table, head: head, body: body, received, on: home, fetched: fetched, into: &reply)
         }
-        if let values = sink.values { try await values.store(into: &writer.bytes, on: home.storage, ran: .yes) }
-        return sink.references
     }
 
     /// The object that the call waited for is there.
@@ -256,6 +270,9 @@ final class IncomingCall: Sendable {
         guard let session = owner.node.session else { return nil }
         return session.caller(id.source) ?? control.withLock { $0.caller } ?? session.acquaintance(of: id.source).caller
     }
+
+    /// Whether the caller has gone, and with it what it holds. Known before that is freed.
+    var callerHasGone: Bool { control.withLock { $0.caller != nil } }
 
     /// The caller is about to be forgotten.
     func keep(_ caller: Caller) { control.withLock { $0.caller = $0.caller ?? caller } }
@@ -294,100 +311,4 @@ extension TelekinesisError {
                 .methodFailed, String(describing: error), ran: .no,
                 cause: RemoteError(typeName: String(reflecting: type(of: error as Any)), message: String(describing: error)))
     }
-}
-
-/// Writes replies: room for the head, the encoding, the value.
-enum ReplyWriter {
-    static let prefix = FrameHead.size
-
-    static func start() -> MessagePackWriter {
-        // The encoding's number is 0, as is the head that is still to be written.
-        MessagePackWriter(appendingTo: .zeros(prefix + 1, capacity: 64))
-    }
-
-    /// The same in the memory of a reply that has left.
-    static func start(in spare: consuming [UInt8]) -> MessagePackWriter {
-        guard spare.count > prefix else { return start() }
-        spare.removeSubrange((prefix + 1)...)
-        spare[prefix] = 0
-        return MessagePackWriter(appendingTo: spare)
-    }
-
-    /// Writes an error that the runtime found before the method was executed.
-    static func write(_ error: TelekinesisError, into writer: inout MessagePackWriter) -> ReplyFlags {
-        write(WireError(error), ran: error.ran, into: &writer)
-    }
-
-    /// Writes what executing a call threw.
-    static func write(thrown error: any Error, into writer: inout MessagePackWriter) -> ReplyFlags {
-        if let refusal = error as? Refusal { return write(refusal.error, into: &writer) }
-        let (wire, ran) = ThrownErrors.encode(error)
-        return write(wire, ran: ran, into: &writer)
-    }
-
-    private static func write(_ wire: WireError, ran: TelekinesisError.Execution, into writer: inout MessagePackWriter) -> ReplyFlags {
-        try? MessagePackEncoder().encode(wire, into: &writer)
-        return .error(ran: ran)
-    }
-}
-
-extension [UInt8] {
-    /// So many zeros, with room for more.
-    static func zeros(_ count: Int, capacity: Int) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: capacity) { memory, initialized in
-            memory[..<count].initialize(repeating: 0)
-            initialized = count
-        }
-    }
-}
-
-extension MessagePackWriter {
-    /// Gives the bytes away, owned by nobody else: they can be changed in place.
-    mutating func takeBytes() -> [UInt8] {
-        var taken: [UInt8] = []
-        swap(&taken, &bytes)
-        return taken
-    }
-
-    /// The same with the tail, if there is one.
-    mutating func take() -> SplitBytes { SplitBytes(takeBytes(), tail: tail.take()) }
-}
-
-/// Takes the result of a method, and what it hands over.
-private struct ReplySink: ResultSink {
-    var writer: MessagePackWriter
-    let home: NodeHome
-    var references: OutgoingReferences?
-    /// The storable values in it.
-    var values: OutgoingValues?
-
-    init(writer: MessagePackWriter, home: NodeHome) {
-        self.writer = writer
-        self.home = home
-    }
-
-    mutating func write<Result: Codable>(_ result: Result) throws {
-        if writer.keep(result, longerThan: FrameHead.maximumBody) { return }
-        var scope = CodingScope(writing: nil, home: .passUnretained(home), takesValues: true)
-        do {
-            try scope.run { try MessagePackEncoder().encode(result, into: &writer) }
-        } catch {
-            throw TelekinesisError(.badResult, "the result, a \(Result.self), cannot be encoded: \(error)", ran: .yes, cause: error)
-        }
-        references = scope.outgoing
-        values = scope.values
-    }
-
-    mutating func writeVoid() { writer.writeNil() }
-}
-
-/// An error found before the method was executed; its `ran` is to be believed.
-struct Refusal: Error {
-    let error: TelekinesisError
-
-    init(_ code: TelekinesisError.Code, _ message: String, cause: (any Error)? = nil) {
-        error = TelekinesisError(code, message, ran: .no, cause: cause)
-    }
-
-    init(_ error: TelekinesisError) { self.error = error }
 }

@@ -8,7 +8,7 @@ extension IncomingCalls {
     func arrive(_ frame: Frame, _ id: IncomingCall.ID, _ received: ReceivedReferences?, on link: any FrameLink) {
         do throws(TelekinesisError) {
             try state.withLock { (state) throws(TelekinesisError) in
-                try state.uploads.admit(id, size: frame.body.count, limits: uploadLimits)
+                try state.uploads.admit(id, size: frame.body.count, limits: partialLimits)
             }
             let call = ArrivingCall(
                 frame: [UInt8](frame.bytes.prefix(FrameType.call.headSize)), place: .init(source: id.source, key: frame.key),
@@ -25,7 +25,8 @@ extension IncomingCalls {
         }
     }
 
-    private var uploadLimits: Uploads.Limits {
+    /// How much of large values may be under way, in either direction.
+    var partialLimits: Uploads.Limits {
         // Whoever may send values of that size may send one.
         let share = max(configuration.maximumPartialBytesPerCaller, configuration.maximumValue)
         return Uploads.Limits(
@@ -61,8 +62,8 @@ extension IncomingCalls {
         let part = frame.body
         let next = state.withLock { state -> Next in
             do throws(TelekinesisError) {
-                guard let granted = try state.uploads.append(part, to: id, limits: uploadLimits) else { return .ignore }
-                guard isLast, let call = state.uploads.remove(id) else { return .grant(granted) }
+                guard let granted = try state.uploads.append(part, to: id, limits: partialLimits) else { return .ignore }
+                guard isLast, let call = state.uploads.complete(id) else { return .grant(granted) }
                 return .complete(call)
             } catch {
                 return .refuse(error)
@@ -104,14 +105,18 @@ extension IncomingCalls {
         return true
     }
 
+    /// A call whose arguments came in parts has its answer without having run: those behind it need not wait for it.
+    func end(_ arrived: ArrivingCall, _ id: IncomingCall.ID) {
+        state.withLock { state in
+            state.arrivals.end(id.call, at: arrived.place, with: nil)
+            state.uploads.answered(id)
+        }
+    }
+
     /// Starts the calls whose turn has come.
     func startArrived(at place: Arrivals.Place) {
-        while let call = state.withLock({ $0.arrivals.next(at: place) }) {
-            if call.charged != nil {
-                start(call)
-            } else {
-                startWhenMade(call, place.key)
-            }
+        while let calls = state.withLock({ $0.arrivals.next(at: place) }) {
+            for call in calls { if call.charged != nil { start(call) } else { startWhenMade(call, place.key) } }
         }
     }
 

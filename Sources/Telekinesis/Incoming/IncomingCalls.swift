@@ -1,4 +1,3 @@
-internal import MessagePack
 internal import Reactor
 internal import Synchronization
 internal import TelekinesisLink
@@ -13,7 +12,7 @@ final class IncomingCalls: Sendable {
         var uploads = Uploads()
         var arrivals = Arrivals()
         /// Results that leave in parts.
-        var downloads: [IncomingCall.ID: Download] = [:]
+        var downloads = Downloads()
         /// Told whenever the last call has its answer.
         var onIdle: (@Sendable () -> Void)?
         /// Told the next time, once.
@@ -27,28 +26,13 @@ final class IncomingCalls: Sendable {
         var isIdle: Bool { running.count == streams.count && downloads.isEmpty && uploads.isEmpty }
 
         var hasIdleWaiters: Bool { onIdle != nil || !idleWaiters.isEmpty }
-
-        /// Bytes of large results that one caller has not taken yet.
-        func resultBytes(of caller: NodeID) -> Int {
-            downloads.reduce(0) { $0 + ($1.key.source == caller ? $1.value.transfer.size : 0) }
-        }
     }
-
-    struct Download {
-        var transfer: OutgoingTransfer
-        let link: any FrameLink
-        var isPumping = false
-        /// A part for which there was no room.
-        var unsent: (part: ArraySlice<UInt8>, isLast: Bool)?
-    }
-
-    /// How long to wait for room on the link, in nanoseconds.
-    private static let pause: Int64 = 2_000_000
 
     let configuration: NodeConfiguration
     let loop: EventLoop
     private let home: Dispatcher
-    private let others = Mutex<[ObjectIdentifier: Dispatcher]>([:])
+    /// Those of other loops; `nil` once the node was closed.
+    private let others = Mutex<[ObjectIdentifier: Dispatcher]?>([:])
     let state: Mutex<State>
     let registry: Registry
     let node: NodeHome
@@ -113,6 +97,9 @@ final class IncomingCalls: Sendable {
                 try registry.begin(result, for: id.source)
                 produced = result
             }
+            guard frame.remaining > 0 else {
+                throw TelekinesisError(.deadlineExceeded, "the deadline had passed when the call came: it was not made", ran: .no)
+            }
             while true {
                 if let callee = registry.ready(key) {
                     return try begin(callee, head, body, id, received, metadata, deadline, key, arrived, on: link)
@@ -132,9 +119,7 @@ final class IncomingCalls: Sendable {
                 }
             }
         } catch {
-            if let arrived {
-                state.withLock { $0.arrivals.end(id.call, at: arrived.place, with: nil) }
-            }
+            if let arrived { end(arrived, id) }
             refuse(id, error, on: link)
             if let produced { registry.settle(produced, .failure(error)) }
         }
@@ -142,7 +127,9 @@ final class IncomingCalls: Sendable {
 
     /// Until when the caller waits, on the clock of ``CallScope``; `nil` for ever.
     static func deadline(_ frame: Frame) -> UInt64? {
-        frame.remaining == .max ? nil : CallScope.now + UInt64(frame.remaining) * 1_000_000
+        guard frame.remaining != .max else { return nil }
+        let now = frame.remaining > 1_000 ? MonotonicClock.coarse : CallScope.now
+        return now + UInt64(frame.remaining) * 1_000_000
     }
 
     static func noSuchObject(_ key: ActorKey) -> TelekinesisError {
@@ -161,9 +148,11 @@ final class IncomingCalls: Sendable {
             ObjectService.open.rawValue where head.resultKey != nil:
             throw TelekinesisError(.badArguments, "this call returns no object for which its caller could choose a key", ran: .no)
         case ObjectService.describe.rawValue:
+            if let arrived { end(arrived, id) }
             answer(id, ReplyWriter.encoded(callee.description), [], on: link)
             return
         case ObjectService.ping.rawValue:
+            if let arrived { end(arrived, id) }
             answer(id, ReplyWriter.encoded(Optional<Int>.none), [], on: link)
             return
         default: break
@@ -192,14 +181,13 @@ final class IncomingCalls: Sendable {
         guard let gate = call.charged?.gate, !gate.enter(call) else { return dispatcher.submit(call) }
     }
 
-    /// A call is not wanted any more. One that waits for a place is answered at once.
-    private func stop(_ call: IncomingCall) {
+    /// A call is not wanted any more. One that waits for a place, or behind a large call, is answered at once.
+    func stop(_ call: IncomingCall) {
         call.cancel()
-        if let gate = call.charged?.gate, gate.giveUp(call) {
-            let error = TelekinesisError(.cancelled, "the call was cancelled before it began")
-            call.refuse(error)
-            if let key = call.action.key { registry.settle(key, .failure(error)) }
-        }
+        guard call.charged?.gate?.giveUp(call) == true || state.withLock({ $0.arrivals.giveUp(call) }) else { return }
+        let error = TelekinesisError(.cancelled, "the call was cancelled before it began")
+        call.refuse(error)
+        if let key = call.action.key { registry.settle(key, .failure(error)) }
     }
 
     /// The dispatcher of the loop that brought the call: within one process the hub's loops bring calls to the node directly.
@@ -207,9 +195,10 @@ final class IncomingCalls: Sendable {
         if loop.isCurrent { return home }
         guard let current = EventLoop.current else { return home }
         return others.withLock { others in
-            if let known = others[ObjectIdentifier(current)] { return known }
+            guard let all = others else { return home }
+            if let known = all[ObjectIdentifier(current)] { return known }
             let new = Dispatcher(loop: current)
-            others[ObjectIdentifier(current)] = new
+            others?[ObjectIdentifier(current)] = new
             return new
         }
     }
@@ -256,30 +245,10 @@ final class IncomingCalls: Sendable {
         if let next = call.charged?.gate?.leave(call) { dispatcher.submit(next) }
         let isIdle = state.withLock { state -> Bool in
             if state.running.remove(call.id.pair) != nil { state.shares.ended(call.id.source, remaining: state.running.count) }
+            if state.uploads.hasWhole { state.uploads.answered(call.id) }
             return state.isIdle && state.hasIdleWaiters
         }
         if isIdle { noteIdle() }
-    }
-
-    /// Tells those who wait for it that nothing is under way, if that is so.
-    func noteIdle() {
-        let (onIdle, waiters) = state.withLock { state -> ((@Sendable () -> Void)?, [Once]) in
-            guard state.isIdle else { return (nil, []) }
-            defer { state.idleWaiters = [] }
-            return (state.onIdle, state.idleWaiters)
-        }
-        onIdle?()
-        for waiter in waiters { waiter.run() }
-    }
-
-    /// A call has its answer.
-    ///
-    /// - Parameter references: what the answer hands over.
-    /// - Returns: the memory of the reply when it is of use for another one, else nothing.
-    func finish(_ call: IncomingCall, reply: consuming SplitBytes, flags: ReplyFlags, _ references: OutgoingReferences?) -> [UInt8] {
-        let rest = answer(call.id, reply, flags, references, on: call.link, of: call)
-        remove(call)
-        return rest
     }
 
     func cancel(_ frame: Frame, on link: any FrameLink) {
@@ -288,7 +257,7 @@ final class IncomingCalls: Sendable {
         let (running, stream) = state.withLock { ($0.running[id.pair], $0.streams.all[id]) }
         if let running { stop(running) }
         stream?.cancel()
-        let wasLeaving = state.withLock { $0.downloads.removeValue(forKey: id) != nil }
+        let wasLeaving = state.withLock { $0.downloads.remove(id) }
         // A cancelled call is answered too: its caller has given up, but the hub counts it until then.
         if drop(id, Self.cancelled) || wasLeaving {
             refuse(id, Self.cancelled, on: link)
@@ -296,244 +265,14 @@ final class IncomingCalls: Sendable {
         }
     }
 
-    private static let cancelled = TelekinesisError(.cancelled, "the caller cancelled the call", ran: .maybe)
+    static let cancelled = TelekinesisError(.cancelled, "the caller cancelled the call", ran: .maybe)
 
-    // MARK: Replies
-
-    /// - Returns: see ``finish(_:reply:flags:_:)``.
-    @discardableResult
-    private func answer(
-        _ id: IncomingCall.ID, _ reply: consuming SplitBytes, _ flags: ReplyFlags, _ references: OutgoingReferences? = nil,
-        on link: any FrameLink, of call: IncomingCall? = nil
-    ) -> [UInt8] {
-        var flags = flags
-        if let references {
-            reply.bytes.insert(contentsOf: references.table, at: FrameHead.size)
-            flags.insert(.references)
-        }
-        let largest = FrameHead.size + FrameHead.maximumBody
-        reply.join(beyond: largest)
-        let size = min(reply.bytes.count, largest)
-        let isLarge = size < reply.count
-        if isLarge {
-            guard state.withLock({ $0.resultBytes(of: id.source) <= configuration.maximumPartialBytes }) else {
-                refuse(id, Self.resultsWait, on: link)
-                return []
-            }
-            flags.insert(.more)
-        }
-        reply.bytes.withUnsafeMutableBytes { memory in
-            FrameWriter.reply(
-                over: UnsafeMutableRawBufferPointer(rebasing: memory[..<size]), flags: flags, peer: id.source, call: id.call)
-        }
-        let outcome: SendOutcome
-        if let references {
-            do throws(TelekinesisError) {
-                outcome = try give(references, to: id.source, with: reply.bytes[..<size], on: link)
-            } catch {
-                var error = error
-                error.ran = .yes
-                refuse(id, error, on: link)
-                return []
-            }
-        } else {
-            outcome = reply.bytes.withUnsafeBytes {
-                link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
-            }
-        }
-        switch outcome {
-        case .closed: return []
-        case .full:
-            // An answer must not be lost without a word: the end of the connection is one.
-            link.close(TelekinesisError(.overloaded, "the hub reads too slowly: answers can wait no longer", ran: .maybe))
-            return []
-        case .queued: break
-        }
-        guard isLarge else { return reply.count <= Self.largestSpare ? reply.bytes : [] }
-        let download = Download(
-            transfer: reply.tail.map { OutgoingTransfer($0, from: 0) } ?? OutgoingTransfer(reply.bytes, from: size), link: link)
-        state.withLock { $0.downloads[id] = download }
-        // A caller that has given up would take nothing more of it.
-        if call?.isCancelled == true, state.withLock({ $0.downloads.removeValue(forKey: id) }) != nil {
-            refuse(id, Self.cancelled, on: link)
-            return []
-        }
-        pump(id)
-        return []
+    /// The node was closed: what still comes is refused, and nothing is kept.
+    func close() {
+        refuseCalls()
+        linkEnded()
+        registry.close()
+        home.end()
+        for dispatcher in (others.withLock { $0.take() } ?? [:]).values { dispatcher.end() }
     }
-
-    /// Workers keep no more memory than that for the next reply.
-    private static let largestSpare = 1024
-
-    /// Sends the first frame of an answer that hands something over, and in front of it the word to the owners of what is others'.
-    private func give(
-        _ references: OutgoingReferences, to holder: NodeID, with frame: ArraySlice<UInt8>, on link: any FrameLink
-    ) throws(TelekinesisError) -> SendOutcome {
-        let (shares, count) = try references.give(to: holder, in: registry)
-        let outcome = (shares + frame).withUnsafeBytes {
-            link.send($0, count: count + 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
-        }
-        // The end of the link has freed what was held by then, but not what is given after it.
-        if outcome != .queued { references.takeBack(from: holder, in: registry) }
-        return outcome
-    }
-
-    private static let resultsWait = TelekinesisError(
-        .overloaded, "large results of earlier calls wait for this caller to take them: it must read faster", ran: .yes)
-
-    private func pump(_ id: IncomingCall.ID) {
-        let mine = state.withLock { state -> Bool in
-            guard let download = state.downloads[id], !download.isPumping else { return false }
-            state.downloads[id]?.isPumping = true
-            return true
-        }
-        guard mine else { return }
-        while true {
-            let (part, link) = state.withLock { state -> ((part: ArraySlice<UInt8>, isLast: Bool)?, (any FrameLink)?) in
-                let part = state.downloads[id]?.unsent.take() ?? state.downloads[id]?.transfer.next()
-                let link = state.downloads[id]?.link
-                if part == nil { state.downloads[id]?.isPumping = false }
-                return (part, link)
-            }
-            guard let part, let link else { return }
-            let flags: ChannelFlags = part.isLast ? [.last, .towardsCaller] : .towardsCaller
-            switch link.sendData(part.part, flags: flags, peer: id.source, call: id.call, limit: QueueLimit.data) {
-            case .queued where !part.isLast: continue
-            case .queued, .closed:
-                _ = state.withLock { $0.downloads.removeValue(forKey: id) }
-                return noteIdle()
-            case .full:
-                state.withLock { state in
-                    state.downloads[id]?.unsent = part
-                    state.downloads[id]?.isPumping = false
-                }
-                _ = loop.schedule(after: Self.pause) { [weak self] in self?.pump(id) }
-                return
-            }
-        }
-    }
-
-    /// The caller takes more of a large result.
-    func credit(_ frame: Frame, on link: any FrameLink) {
-        let id = IncomingCall.ID(source: frame.peer, call: frame.call)
-        state.withLock { $0.downloads[id]?.transfer.grant(frame.amount) }
-        pump(id)
-    }
-
-    func refuse(_ id: IncomingCall.ID, _ error: TelekinesisError, on link: any FrameLink) {
-        var writer = ReplyWriter.start()
-        let flags = ReplyWriter.write(error, into: &writer)
-        answer(id, SplitBytes(writer.bytes), flags, on: link)
-    }
-
-    // MARK: Peers
-
-    func release(_ frame: Frame) {
-        let isOfResult = ReleaseFlags(rawValue: frame.flags).contains(.result)
-        if registry.release(frame.key, by: frame.peer, count: Int(frame.count), mayComeEarly: !isOfResult) { forgetDebtsLater() }
-    }
-
-    /// How long the word that something is handed over may come after it was given back, in nanoseconds: longer than a connection lives unheard.
-    private static let debtTime: Int64 = 60_000_000_000
-
-    private func forgetDebtsLater() {
-        _ = loop.schedule(after: Self.debtTime) { [weak self] in
-            if let self, registry.forgetOldDebts() { forgetDebtsLater() }
-        }
-    }
-
-    /// A node has handed an object of this one to another.
-    func share(_ frame: Frame) {
-        do throws(TelekinesisError) {
-            try registry.share(frame.key, with: frame.holder, by: frame.peer)
-        } catch {
-            configuration.logger.warning(
-                "a reference that was handed on is not kept", ["giver": frame.peer.description, "error": error.description])
-        }
-    }
-
-    /// A caller, or all of them, are about to be forgotten: calls of theirs that still run remember them.
-    func keepCallers(_ caller: NodeID? = nil) {
-        guard let session = node.session else { return }
-        for call in state.withLock({ $0.running.values { _, call in caller == nil || call.id.source == caller } }) {
-            if let caller = session.caller(call.id.source) { call.keep(caller) }
-        }
-    }
-
-    /// A caller has gone: what it waits for is cancelled, what it made is released.
-    func peerHasGone(_ peer: NodeID) {
-        let calls = state.withLock { $0.running.values { _, call in call.id.source == peer } }
-        for call in calls { stop(call) }
-        cancelStreams { $0.source == peer }
-        let arriving = state.withLock { state in
-            for id in state.downloads.keys.filter({ $0.source == peer }) { state.downloads[id] = nil }
-            return state.uploads.calls.keys.filter { $0.source == peer }
-        }
-        for id in arriving { drop(id, Self.cancelled) }
-        registry.releaseAll(of: peer)
-        noteIdle()
-    }
-
-    /// The connection is gone, and with it every caller.
-    func linkEnded() {
-        let calls = state.withLock { $0.running.values { _, _ in true } }
-        for call in calls { stop(call) }
-        cancelStreams { _ in true }
-        let arriving = state.withLock { state in
-            state.downloads = [:]
-            return Array(state.uploads.calls.keys)
-        }
-        for id in arriving { drop(id, Self.cancelled) }
-        registry.releaseAll()
-        noteIdle()
-    }
-
-    // MARK: Draining
-
-    /// From now on calls are refused as `moved`.
-    func refuseCalls() { state.withLock { $0.isRefusing = true } }
-
-    /// Whether they are.
-    var isRefusing: Bool { state.withLock { $0.isRefusing } }
-
-    /// Calls that run, large arguments that arrive, their bytes, and large results that leave.
-    var counts: [Int] { state.withLock { [$0.running.count, $0.uploads.calls.count, $0.uploads.bytes, $0.downloads.count] } }
-
-    /// Whether no call runs and no result is on its way.
-    var isIdle: Bool { state.withLock { $0.isIdle } }
-
-    /// Waits until no call runs any more.
-    func waitUntilIdle(atMost limit: Duration) async {
-        await withCheckedContinuation { continuation in
-            let once = Once { continuation.resume() }
-            let timer = loop.schedule(after: limit.nanoseconds) { once.run() }
-            let waiter = Once {
-                timer.cancel()
-                once.run()
-            }
-            state.withLock { $0.idleWaiters.append(waiter) }
-            noteIdle()
-        }
-    }
-
-    /// Says whom to tell whenever the last call has its answer.
-    func onIdle(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onIdle = body } }
-}
-
-extension ReplyWriter {
-    /// A whole reply with a value.
-    static func encoded(_ value: some Encodable) -> SplitBytes {
-        var writer = start()
-        try? MessagePackEncoder().encode(value, into: &writer)
-        return SplitBytes(writer.bytes)
-    }
-}
-
-/// Runs something at most once, whoever asks first.
-final class Once: Sendable {
-    private let body: Mutex<(@Sendable () -> Void)?>
-
-    init(_ body: @escaping @Sendable () -> Void) { self.body = Mutex(body) }
-
-    func run() { body.withLock { $0.take() }?() }
 }

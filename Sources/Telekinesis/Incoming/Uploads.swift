@@ -18,7 +18,8 @@ struct ArrivingCall {
     fileprivate var size: Int { transfer.count }
 }
 
-/// The calls whose arguments come in parts, and how much of the room for those each caller has.
+/// The calls whose arguments come in parts, and how much of the room for those each caller has: until the call has its answer, since the arguments are
+/// kept as long.
 struct Uploads {
     /// What all callers together, and each of them, may have under way.
     struct Limits {
@@ -28,24 +29,28 @@ struct Uploads {
         let callsPerCaller: Int
     }
 
-    private struct Share {
-        var bytes = 0
-        var calls = 0
-    }
-
     private(set) var calls: [IncomingCall.ID: ArrivingCall] = [:]
-    /// What has come of all.
-    private(set) var bytes = 0
-    private var shares: [NodeID: Share] = [:]
+    /// Bytes of the arguments that have come whole, of calls without an answer.
+    private var whole: [IncomingCall.ID: Int] = [:]
+    private var bytesOfCallers = Shares()
+    private var callsOfCallers = Shares()
 
     var isEmpty: Bool { calls.isEmpty }
+
+    /// Whether some call without an answer has all of its arguments.
+    var hasWhole: Bool { !whole.isEmpty }
+
+    /// What has come of all that have no answer.
+    var bytes: Int { bytesOfCallers.total }
 
     /// A large call wants to begin.
     ///
     /// - Parameter size: bytes of its first part.
     func admit(_ id: IncomingCall.ID, size: Int, limits: Limits) throws(TelekinesisError) {
-        guard calls[id] == nil else { throw TelekinesisError(.protocolViolation, "the call id \(id.call) is in use") }
-        guard calls.count < limits.calls, shares[id.source, default: Share()].calls < limits.callsPerCaller else {
+        guard calls[id] == nil, whole[id] == nil else {
+            throw TelekinesisError(.protocolViolation, "the call id \(id.call) is in use")
+        }
+        guard calls.count < limits.calls, callsOfCallers[id.source] < limits.callsPerCaller else {
             throw TelekinesisError(.overloaded, "too many calls with large arguments are on their way to this provider")
         }
         try checkRoom(for: size, of: id.source, limits)
@@ -54,20 +59,21 @@ struct Uploads {
     private func checkRoom(for size: Int, of caller: NodeID, _ limits: Limits) throws(TelekinesisError) {
         guard bytes + size <= limits.bytes else {
             throw TelekinesisError(
-                .overloaded, "too many large values are on their way to this provider (`maximumPartialBytes`): try again later")
+                .overloaded, "the calls under way at this provider have too many large arguments (`maximumPartialBytes`): try again later")
         }
-        guard shares[caller, default: Share()].bytes + size <= limits.bytesPerCaller else {
+        guard bytesOfCallers[caller] + size <= limits.bytesPerCaller else {
             throw TelekinesisError(
                 .overloaded,
-                "this node sends more than \(limits.bytesPerCaller) bytes to this provider at once (`maximumPartialBytesPerCaller`): "
-                    + "await some first")
+                "the calls of this node under way at this provider have more than \(limits.bytesPerCaller) bytes of large arguments "
+                    + "(`maximumPartialBytesPerCaller`): await some first")
         }
     }
 
     /// It begins.
     mutating func insert(_ call: ArrivingCall, _ id: IncomingCall.ID) {
         calls[id] = call
-        charge(id.source, bytes: call.size, calls: 1)
+        bytesOfCallers.add(call.size, for: id.source)
+        callsOfCallers.add(1, for: id.source)
     }
 
     /// Ends the call at its deadline.
@@ -86,23 +92,33 @@ struct Uploads {
         guard calls[id] != nil else { return nil }
         try checkRoom(for: part.count, of: id.source, limits)
         let granted = try calls[id]?.transfer.append(part)
-        charge(id.source, bytes: part.count, calls: 0)
+        bytesOfCallers.add(part.count, for: id.source)
         return granted
     }
 
-    /// It is whole, or ends before.
-    mutating func remove(_ id: IncomingCall.ID) -> ArrivingCall? {
-        guard let call = calls.removeValue(forKey: id) else { return nil }
-        call.timer?.cancel()
-        charge(id.source, bytes: -call.size, calls: -1)
+    /// It is whole. Its arguments count until it has its answer.
+    mutating func complete(_ id: IncomingCall.ID) -> ArrivingCall? {
+        guard let call = takeOut(id) else { return nil }
+        whole[id] = call.size
         return call
     }
 
-    private mutating func charge(_ caller: NodeID, bytes: Int, calls: Int) {
-        self.bytes += bytes
-        var share = shares[caller, default: Share()]
-        share.bytes += bytes
-        share.calls += calls
-        shares[caller] = share.calls == 0 ? nil : share
+    /// It ends before it is whole.
+    mutating func remove(_ id: IncomingCall.ID) -> ArrivingCall? {
+        guard let call = takeOut(id) else { return nil }
+        bytesOfCallers.add(-call.size, for: id.source)
+        return call
+    }
+
+    private mutating func takeOut(_ id: IncomingCall.ID) -> ArrivingCall? {
+        guard let call = calls.removeValue(forKey: id) else { return nil }
+        call.timer?.cancel()
+        callsOfCallers.add(-1, for: id.source)
+        return call
+    }
+
+    /// A call that had come whole, or in one frame, has its answer.
+    mutating func answered(_ id: IncomingCall.ID) {
+        if let size = whole.removeValue(forKey: id) { bytesOfCallers.add(-size, for: id.source) }
     }
 }

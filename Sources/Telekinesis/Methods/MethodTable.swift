@@ -73,10 +73,10 @@ package final class MethodTable: Sendable {
         if fitting.count == 1 { return fitting[0] }
         if fitting.count > 1 {
             throw TelekinesisError(
-                .noSuchMethod, "“\(name)” may be any of \(Self.list(fitting)): write one of these names in full", ran: .no)
+                .noSuchMethod, "\(name.quoted) may be any of \(Self.list(fitting)): write one of these names in full", ran: .no)
         }
         guard !candidates.isEmpty else {
-            throw TelekinesisError(.noSuchMethod, "\(typeName) has no method “\(name)”; it has \(Self.signatures(methods))", ran: .no)
+            throw TelekinesisError(.noSuchMethod, "\(typeName) has no method \(name.quoted); it has \(Self.signatures(methods))", ran: .no)
         }
         if candidates.count == 1 { throw GivenArguments.misfit(of: labels, in: candidates[0].labels, signature: candidates[0].signature) }
         throw TelekinesisError(.badArguments, "the arguments fit none of \(Self.signatures(candidates))", ran: .no)

@@ -33,15 +33,19 @@ extension Node: DistributedActorSystem {
 
     /// The actor of this node that an id means.
     func localActor(_ id: ActorID) throws -> (any DistributedActor)? {
-        switch id.target.place {
+        let target = id.target
+        guard target.mayBeHere else { return nil }
+        switch target.place {
         case .remote, .reserved: return nil
         case .local:
-            guard let key = id.target.key, let actor = session.incoming.registry.actor(key) else {
+            guard let key = target.key, let actor = session.incoming.registry.actor(key) else {
                 throw TelekinesisError(.noSuchObject, "the object \(id) of this node has ended")
             }
             return actor
         case .route(let route):
-            guard let publication = session.publications.find(route.name), publication.sharing != .shared else { return nil }
+            guard !session.publications.isEmpty, let publication = session.publications.find(route.name), publication.sharing != .shared,
+                publication.isOwn
+            else { return nil }
             return session.incoming.registry.actor(publication.key)
         }
     }
@@ -107,25 +111,36 @@ extension Node: DistributedActorSystem {
         let destination = id.target
         // The arguments' own memory is theirs until the answer is there: what was stored for them is held as long.
         if invocation.hasValues { invocation = try await invocation.stored(on: self) }
-        if let object = try localActor(id) {
-            let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
-            return try method.explained(await LocalCall.invoke(object, frame, invocation.references, on: self), of: id)
-        }
+        if let object = try localActor(id) { return try await invoke(method, of: object, id, &invocation) }
         do {
             if let absence = destination.knownAbsence { throw absence }
             if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
-            guard session.interceptors.isEmpty else {
-                let reply = try await session.intercepted(
+            let reply =
+                session.interceptors.isEmpty
+                ? try await session.call(frame, to: destination, flags: invocation.flags, references: invocation.references)
+                : try await session.intercepted(
                     frame, method.wireName, to: destination, flags: invocation.flags, references: invocation.references)
-                return try method.explained(destination.explained(reply), of: id)
-            }
-            let reply = try await session.call(frame, to: destination, flags: invocation.flags, references: invocation.references)
-            return try method.explained(destination.explained(reply), of: id)
+            try destination.explain(reply)
+            try method.explain(reply, of: id)
+            return reply
         } catch var error as TelekinesisError {
             if error.code == .deadlineExceeded { error.message = "\(method.signature) of \(id): \(error.message)" }
             throw error
         }
+    }
+}
+
+extension Node {
+    /// Makes a call of an object of this node. Not inlined: calls of others would carry its memory.
+    @inline(never)
+    private nonisolated(nonsending) func invoke(
+        _ method: CallTarget, of object: any DistributedActor, _ id: ActorID, _ invocation: inout CallEncoder
+    ) async throws -> Reply {
+        let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
+        let reply = try await LocalCall.invoke(object, frame, invocation.references, on: self)
+        try method.explain(reply, of: id)
+        return reply
     }
 }
 

@@ -132,7 +132,7 @@ public final class Node: Sendable {
         await withDeadline(.after(session.configuration.drainTime)) {
             for publication in session.publications.all {
                 _ = session.publications.remove(publication.name)
-                try? await control(HubService.withdraw, WithdrawRequest(name: publication.name))
+                _ = try? await session.settle(ControlCall.frame(HubService.withdraw, WithdrawRequest(name: publication.name)))
             }
         }
         session.incoming.refuseCalls()
@@ -140,7 +140,9 @@ public final class Node: Sendable {
         let patience = min(session.configuration.drainTime, .seconds(1))
         if await session.incoming.endStreams(atMost: patience) {
             // The hub has handed the ends on before it hears of this node's own, which would overtake them.
-            await withDeadline(.after(patience)) { _ = try? await ping() }
+            var encoder = CallEncoder()
+            let ping = encoder.frame(selector: ObjectService.ping, signature: 0)
+            await withDeadline(.after(patience)) { _ = try? await session.settle(ping) }
         }
         for hook in hooks.withLock({ $0.shutdown }) { await hook() }
         await close()
@@ -150,7 +152,12 @@ public final class Node: Sendable {
     public func close() async {
         connector.stop(TelekinesisError(.cancelled, "the node was closed while the call was under way"))
         session.publications.removeAll()
-        session.incoming.registry.removeAll()
+        // Most hooks speak of the node, and so hold it.
+        let hooks = hooks.withLock { hooks in
+            defer { hooks = Hooks() }
+            return hooks
+        }
+        withExtendedLifetime(hooks) {}
     }
 
     // MARK: Words with the hub

@@ -9,11 +9,12 @@ public struct NodeConfiguration: Sendable {
     public var credentials: [any Credential] = [OpenAccess()]
     /// The longest argument list or result that is taken, in bytes, assembled.
     public var maximumValue = 16 * 1024 * 1024
-    /// The bytes of arguments that may be under way to this node at once, not yet whole. Above the same number, large results that one
-    /// caller has not taken yet keep it from getting more.
-    public var maximumPartialBytes = 64 * 1024 * 1024
-    /// Those of them that one other node may have under way; one value of ``maximumValue`` in any case.
-    public var maximumPartialBytesPerCaller = 32 * 1024 * 1024
+    /// The bytes of arguments too large for one frame that calls from others may have here, from the first part on until they have their answers.
+    /// Above the same number, large results that callers have not taken yet keep all from getting more.
+    public var maximumPartialBytes = 256 * 1024 * 1024
+    /// Those of them that the calls of one other node may have; one value of ``maximumValue`` in any case. Above the same number, large results
+    /// that it has not taken yet keep it from getting more.
+    public var maximumPartialBytesPerCaller = 64 * 1024 * 1024
     /// The bytes of large results that may be under way to this node at once, not yet whole; one value of ``maximumValue`` in any case. A call whose
     /// result does not fit any more fails with `overloaded`.
     public var maximumPartialResultBytes = 64 * 1024 * 1024

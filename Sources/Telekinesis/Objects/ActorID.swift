@@ -71,6 +71,14 @@ final class ActorTarget: Sendable {
         set { nodeBits.store(newValue.rawValue, ordering: .relaxed) }
     }
 
+    /// Whether it can be an object of this process.
+    var mayBeHere: Bool {
+        switch place {
+        case .local, .route: true
+        case .remote, .reserved: false
+        }
+    }
+
     /// Whether its place is known, and the object is there as far as this node knows.
     var isSettled: Bool { node != .hub && lease?.isSettled ?? true }
 

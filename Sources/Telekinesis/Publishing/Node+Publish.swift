@@ -123,7 +123,7 @@ extension Node {
         }
         defer { if !session.publications.contains(publication.key) { session.incoming.registry.unpublish(publication.key) } }
         do {
-            try await control(HubService.withdraw, WithdrawRequest(name: name))
+            try await session.settle(ControlCall.frame(HubService.withdraw, WithdrawRequest(name: name))).throwError()
         } catch let error as TelekinesisError where error.code == .disconnected || error.code == .noSuchName {
             // With the connection the hub has forgotten the name, or another node has taken it over: either way it is withdrawn.
         }

@@ -8,6 +8,8 @@ final class Publication: Sendable {
     let kind: ServiceKind
     let sharing: Sharing
     let serving: Serving
+    /// Whose the name is.
+    let standing = Atomic<Standing>(.served)
     /// Serves for as long as it has published something, whether or not that needs it, and whether or not the program still holds it.
     private let node: Node
 
@@ -34,6 +36,27 @@ final class Publication: Sendable {
     }
 }
 
+extension Publication {
+    /// Whose a name is that this node has published.
+    enum Standing: UInt8, AtomicRepresentable {
+        /// This node's, as far as it knows.
+        case served
+        /// On this connection somebody else was first; this node asks for it again and again.
+        case taken
+        /// Another node has taken it over, for good.
+        case lost
+    }
+
+    /// Whether calls by the name that are made on this node are its own object's.
+    var isOwn: Bool { standing.load(ordering: .relaxed) == .served }
+
+    /// The hub has said whether the name was free.
+    func note(isTaken: Bool) {
+        let (before, now) = isTaken ? (Standing.served, Standing.taken) : (.taken, .served)
+        _ = standing.compareExchange(expected: before, desired: now, ordering: .relaxed)
+    }
+}
+
 /// How a provider wants to be called.
 struct Serving: Sendable {
     /// How many calls at once; `nil` for any number.
@@ -53,6 +76,11 @@ struct Serving: Sendable {
 /// What this node has published, to be published again on every new connection.
 final class Publications: Sendable {
     private let byName = Mutex<[ServiceName: Publication]>([:])
+    /// Asked with every call that is made by name, by nodes most of which publish nothing.
+    private let count = Atomic<Int>(0)
+
+    /// Whether nothing is published.
+    var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
 
     /// Notes a publication.
     ///
@@ -61,6 +89,7 @@ final class Publications: Sendable {
         let isNew = byName.withLock { byName in
             guard byName[publication.name] == nil else { return false }
             byName[publication.name] = publication
+            count.store(byName.count, ordering: .relaxed)
             return true
         }
         guard isNew else {
@@ -70,11 +99,19 @@ final class Publications: Sendable {
         }
     }
 
-    func remove(_ name: ServiceName) -> Publication? { byName.withLock { $0.removeValue(forKey: name) } }
+    func remove(_ name: ServiceName) -> Publication? {
+        byName.withLock { byName in
+            defer { count.store(byName.count, ordering: .relaxed) }
+            return byName.removeValue(forKey: name)
+        }
+    }
 
     func removeAll() {
         let old = byName.withLock { byName in
-            defer { byName = [:] }
+            defer {
+                byName = [:]
+                count.store(0, ordering: .relaxed)
+            }
             return byName
         }
         // Whatever ends with them ends outside of the lock.

@@ -4,22 +4,23 @@ internal import Distributed
 /// The message that is being encoded or decoded on this thread: its table of references, and the node whose message it is.
 ///
 /// Values that are references find it in their `encode(to:)` and `init(from:)`, however deep they are nested. A slot of the thread costs a call
-/// next to nothing, where a dictionary of user info would have to be made for each.
-struct CodingScope {
+/// next to nothing, where a dictionary of user info would have to be made for each. For the same reason it cannot be copied, and what whoever encodes or
+/// decodes holds anyway is not held a second time.
+struct CodingScope: ~Copyable {
     /// Held by whoever encodes or decodes.
     private let unretainedHome: Unmanaged<NodeHome>
     /// What the message hands over; made when the first reference is written.
     private(set) var outgoing: OutgoingReferences?
-    /// What came with the message.
-    let received: ReceivedReferences?
-    /// Of an answer with references, what was called.
-    let origin: ActorTarget?
+    /// What came with the message. Held by whoever decodes.
+    private let unretainedReceived: Unmanaged<ReceivedReferences>?
+    /// Of an answer with references, what was called. Held by whoever decodes.
+    private let unretainedOrigin: Unmanaged<ActorTarget>?
     /// Whether the message may have storable values, which are stored before it leaves, or fetched before it is used.
     private let takesValues: Bool
     /// Those that are written; made when there is one.
     private(set) var values: OutgoingValues?
-    /// Those that were fetched.
-    private let fetched: FetchedValues?
+    /// Those that were fetched. Held by whoever decodes.
+    private let unretainedFetched: Unmanaged<FetchedValues>?
     /// What must be fetched before the message can be read.
     private(set) var needed: FetchRequest?
 
@@ -32,21 +33,21 @@ struct CodingScope {
         self.outgoing = outgoing
         self.values = values
         self.takesValues = takesValues
-        received = nil
-        origin = nil
-        fetched = nil
+        unretainedReceived = nil
+        unretainedOrigin = nil
+        unretainedFetched = nil
     }
 
-    /// A scope for reading a message.
+    /// A scope for reading a message. The caller holds all that it is given until the scope ends.
     @inline(__always)
     init(
         reading received: ReceivedReferences?, origin: ActorTarget? = nil, home: Unmanaged<NodeHome>, fetched: FetchedValues? = nil,
         takesValues: Bool = false
     ) {
         unretainedHome = home
-        self.received = received
-        self.origin = origin
-        self.fetched = fetched
+        unretainedReceived = received.map(Unmanaged.passUnretained)
+        unretainedOrigin = origin.map(Unmanaged.passUnretained)
+        unretainedFetched = fetched.map(Unmanaged.passUnretained)
         self.takesValues = takesValues
     }
 
@@ -67,17 +68,17 @@ struct CodingScope {
     static var home: NodeHome? { current?.pointee.unretainedHome.takeUnretainedValue() }
 
     /// What was called, where the message that this thread reads is its answer and has references.
-    static var origin: ActorTarget? { current?.pointee.origin }
+    static var origin: ActorTarget? { current?.pointee.unretainedOrigin?.takeUnretainedValue() }
 
     /// What came with the message that this thread reads.
-    static var received: ReceivedReferences? { current?.pointee.received }
+    static var received: ReceivedReferences? { current?.pointee.unretainedReceived?.takeUnretainedValue() }
 
     /// Notes a reference in the message that this thread writes.
     ///
     /// - Returns: its place in the table.
     /// - Throws: `invalidUse` when no message is written, `tooLarge` when it has too many references.
     static func add(_ entry: OutgoingReferences.Entry) throws(TelekinesisError) -> Int {
-        guard let current, current.pointee.received == nil else {
+        guard let current, current.pointee.unretainedReceived == nil else {
             throw TelekinesisError(
                 .invalidUse, "references to objects, functions and streams can only be encoded in a call; to store one, use node.text(of:)")
         }
@@ -107,7 +108,7 @@ struct CodingScope {
     static var fetches: Bool { current?.pointee.takesValues ?? false }
 
     /// What was fetched for it.
-    static var fetched: FetchedValues? { current?.pointee.fetched }
+    static var fetched: FetchedValues? { current?.pointee.unretainedFetched?.takeUnretainedValue() }
 
     /// Something must be fetched for it. Noted here too, because whoever decodes a value may go on without it.
     static func need(_ needed: FetchRequest) { if let current, current.pointee.needed == nil { current.pointee.needed = needed } }

@@ -82,7 +82,7 @@ struct Holdings {
     ///   - limit: how many objects a node may have given back before it was given them.
     ///   - mayComeEarly: whether it may have heard of the giving before this node has; else what it does not hold is not missed.
     mutating func take(_ key: ActorKey, from holder: NodeID, count: Int, mayComeEarly: Bool = true, limit: Int) -> Effect {
-        guard holders[holder]?[key] != nil || mayComeEarly && charged(to: holder) < limit else { return .none }
+        guard count > 0, holders[holder]?[key] != nil || mayComeEarly && charged(to: holder) < limit else { return .none }
         return add(-count, key, holder, payer: holder)
     }
 

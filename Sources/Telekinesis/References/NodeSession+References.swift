@@ -16,18 +16,22 @@ extension NodeSession {
         let frame = call.bytes[..<call.firstFrameSize]
         guard call.peer != .hub else {
             references.pin(in: incoming.registry)
-            let before = state.withLock { state in
+            // Whoever takes it out unpins it: the answer, the end of the link, or the end of the session, after which it would stay for ever.
+            let old = state.withLock { state in
+                if case .stopped = state.phase { return Optional(references) }
                 handsOver.store(true, ordering: .relaxed)
                 return state.handedOver.updateValue(references, forKey: call.id)
             }
-            before?.unpin(in: incoming.registry)
+            old?.unpin(in: incoming.registry)
             let outcome = send(frame, count: 1, on: link)
-            if outcome == .full { takeOver(call.id)?.unpin(in: incoming.registry) }
+            if outcome != .queued { takeOver(call.id)?.unpin(in: incoming.registry) }
             return outcome
         }
+        let receiver = acquaintance(of: call.peer)
         let (shares, count) = try references.give(to: call.peer, in: incoming.registry)
         let outcome = send(shares + frame, count: count + 1, on: link)
-        if outcome != .queued { references.takeBack(from: call.peer, in: incoming.registry) }
+        // The end of the receiver has freed what it held by then, but not what is given after it.
+        if outcome != .queued || receiver.isGone { references.takeBack(from: call.peer, in: incoming.registry) }
         return outcome
     }
 
@@ -49,7 +53,8 @@ extension NodeSession {
     /// The answer to a call tells to whom it went, also a late one, and also one that only says that the provider has moved.
     func arrived(_ call: CallID, at provider: NodeID) {
         guard let references = takeOver(call) else { return }
-        if provider != .hub {
+        // The hub has introduced the provider before its answer: where nothing is known of it, it has gone since.
+        if provider != .hub, let receiver = acquaintances.withLock({ $0[provider] }) {
             do throws(TelekinesisError) {
                 let (shares, count) = try references.give(to: provider, in: incoming.registry)
                 if count > 0, let link = state.withLock({ $0.phase.link }) {
@@ -57,6 +62,7 @@ extension NodeSession {
                         link.send($0, count: count, lane: .urgent, patch: .none, limit: QueueLimit.replies)
                     }
                 }
+                if receiver.isGone { references.takeBack(from: provider, in: incoming.registry) }
             } catch {
                 configuration.logger.warning(
                     "what was handed to a provider is not kept", ["provider": provider.description, "error": error.description])

@@ -95,13 +95,13 @@ final class OutgoingReferences: @unchecked Sendable {
         return (frames, count)
     }
 
-    /// The message did not leave.
+    /// The message did not leave, or its receiver had gone. What was freed with the receiver, or with the link, is not taken back once more.
     func takeBack(from holder: NodeID, in registry: Registry) { takeBack(.max, from: holder, in: registry) }
 
     private func takeBack(_ count: Int, from holder: NodeID, in registry: Registry) {
         var left = count
         for case .own(let key, _) in entries where left > 0 {
-            registry.release(key, by: holder, count: 1)
+            registry.release(key, by: holder, count: 1, mayComeEarly: false)
             left -= 1
         }
     }

@@ -31,6 +31,8 @@ final class Registry: Sendable {
         var local: [ActorKey: Unretained<AnyObject>] = [:]
         var entries = PairTable<Entry>()
         var holdings = Holdings()
+        /// The node was closed: whatever comes late is not kept. Nobody would let go of it any more, and the objects hold the node.
+        var isClosed = false
 
         /// Changes an entry, and takes it out when nobody needs it any more.
         mutating func update(_ key: ActorKey, _ body: (inout Entry) -> Void) -> Slot? {
@@ -120,6 +122,7 @@ final class Registry: Sendable {
     /// From now on everybody who knows the key, or a name that leads to it, can call this.
     func publish(_ callee: Callee, as key: ActorKey) {
         state.withLock { state in
+            guard !state.isClosed else { return }
             var entry = state.entries.remove(key.pair) ?? Entry(slot: .ready(callee))
             // Under a further name without a limit of its own, what was published before keeps the one that it has.
             if case .ready(let old) = entry.slot, old.gate != nil, callee.gate == nil {} else { entry.slot = .ready(callee) }
@@ -131,9 +134,10 @@ final class Registry: Sendable {
     /// No name leads to the object any more.
     func unpublish(_ key: ActorKey) { discard(state.withLock { $0.update(key) { $0.isPublished = false } }) }
 
-    /// Nobody can call anything any more.
-    func removeAll() {
+    /// Nobody can call anything any more, and nothing is taken in.
+    func close() {
         let old = state.withLock { state in
+            state.isClosed = true
             _ = state.holdings.removeAll()
             defer { state.entries = PairTable() }
             return state.entries.values { _, _ in true }
@@ -146,6 +150,7 @@ final class Registry: Sendable {
     /// A call that is on its way hands something over; to whom is not known yet.
     func pin(_ callee: Callee, as key: ActorKey) {
         state.withLock { state in
+            guard !state.isClosed else { return }
             var entry = state.entries.remove(key.pair) ?? Entry(slot: .ready(callee))
             entry.pins += 1
             state.entries[key.pair] = entry
@@ -160,6 +165,7 @@ final class Registry: Sendable {
     /// - Throws: `overloaded` when that node holds too much already.
     func give(_ callee: Callee, as key: ActorKey, to holder: NodeID) throws(TelekinesisError) {
         let old = try state.withLock { (state) throws(TelekinesisError) -> Slot? in
+            guard !state.isClosed else { return nil }
             let effect = try state.holdings.give(key, to: holder, limit: limit)
             if state.entries[key.pair] == nil { state.entries[key.pair] = Entry(slot: .ready(callee)) }
             return Self.settle(&state, effect, key)
@@ -173,7 +179,9 @@ final class Registry: Sendable {
     func share(_ key: ActorKey, with holder: NodeID, by giver: NodeID) throws(TelekinesisError) {
         let living = ready(key) == nil ? living(key) : nil
         let old = try state.withLock { (state) throws(TelekinesisError) -> Slot? in
-            guard state.entries[key.pair] != nil || living != nil || state.holdings.isOwed(key, by: holder) else { return nil }
+            guard !state.isClosed, state.entries[key.pair] != nil || living != nil || state.holdings.isOwed(key, by: holder) else {
+                return nil
+            }
             if state.entries[key.pair] == nil, let living { state.entries[key.pair] = Entry(slot: .ready(living)) }
             let effect = try state.holdings.give(key, to: holder, by: giver, limit: limit)
             hasUnclaimed.store(state.holdings.unclaimed > 0, ordering: .relaxed)
@@ -200,6 +208,7 @@ final class Registry: Sendable {
     @discardableResult
     func release(_ key: ActorKey, by holder: NodeID, count: Int, mayComeEarly: Bool = true) -> Bool {
         let (old, isFirstDebt) = state.withLock { state in
+            guard !state.isClosed else { return (Slot?.none, false) }
             let hadDebts = state.holdings.hasDebts
             let effect = state.holdings.take(key, from: holder, count: count, mayComeEarly: mayComeEarly, limit: limit)
             return (state.apply(effect, to: key), !hadDebts && state.holdings.hasDebts)
@@ -249,6 +258,7 @@ final class Registry: Sendable {
     /// - Throws: when the key is in use, or the node holds too many.
     func begin(_ key: ActorKey, for maker: NodeID) throws(TelekinesisError) {
         try state.withLock { (state) throws(TelekinesisError) in
+            guard !state.isClosed else { throw TelekinesisError(.moved, "this node was closed", ran: .no) }
             guard state.entries[key.pair] == nil, state.local[key] == nil, key != .control, !state.holdings.holds(key, maker) else {
                 throw TelekinesisError(.badArguments, "the key for the new object is in use")
             }
@@ -263,15 +273,14 @@ final class Registry: Sendable {
     /// - Returns: `false` when the object is no longer under construction: look it up again.
     func wait(_ call: IncomingCall, for key: ActorKey) -> Bool {
         state.withLock { state in
-            guard var entry = state.entries.remove(key.pair) else { return false }
-            guard case .pending(var calls) = entry.slot else {
-                state.entries[key.pair] = entry
-                return false
-            }
-            calls.append(call)
-            entry.slot = .pending(calls)
-            state.entries[key.pair] = entry
-            return true
+            state.entries.update(key.pair) { entry in
+                guard case .pending(var calls) = entry.slot else { return false }
+                // Owned by nobody else, so that appending copies nothing.
+                entry.slot = .pending([])
+                calls.append(call)
+                entry.slot = .pending(calls)
+                return true
+            } ?? false
         }
     }
 

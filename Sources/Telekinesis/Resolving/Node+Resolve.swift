@@ -6,7 +6,8 @@ public import TelekinesisProtocol
 extension Node {
     /// Finds an object by name.
     ///
-    /// The proxy holds the name: it goes on working when the provider's process restarts and publishes again.
+    /// The proxy holds the name: it goes on working when the provider's process restarts and publishes again. Where this node itself serves the name, the
+    /// object itself is the answer, if it is of that type.
     ///
     /// - Parameters:
     ///   - name: what the provider published.
@@ -39,7 +40,7 @@ extension Node {
 
     /// A published class, of which instances can be made.
     ///
-    /// Nothing is sent: whether the name exists shows when an instance is called.
+    /// Nothing is sent: whether the name exists shows when an instance is called. ``class(_:of:choosing:waitingUpTo:)`` waits for it.
     ///
     /// - Parameters:
     ///   - name: what the provider published.
@@ -49,6 +50,21 @@ extension Node {
         _ name: String, of type: Object.Type = Object.self, choosing choice: ProviderChoice = .balanced
     ) -> RemoteClass<Object> where Object.ActorSystem == Node {
         RemoteClass(name: name, choice: choice, node: self)
+    }
+
+    /// A published class, of which instances can be made, once somebody publishes it.
+    ///
+    /// - Parameters:
+    ///   - name: what the provider published.
+    ///   - type: the type of the instances, or the stub of a `@Resolvable` protocol.
+    ///   - choice: which of several providers makes the instances; an instance stays where it was made.
+    ///   - patience: how long to wait until somebody publishes the name; ``Duration/zero``: not at all.
+    /// - Throws: ``TelekinesisError``: `noSuchName` or `noProvider`; `invalidUse` when the name stands for something else.
+    public func `class`<Object: DistributedActor>(
+        _ name: String, of type: Object.Type = Object.self, choosing choice: ProviderChoice = .balanced, waitingUpTo patience: Duration
+    ) async throws -> RemoteClass<Object> where Object.ActorSystem == Node {
+        let route = try await bind(name, as: .class, choice, waitingUpTo: patience)
+        return RemoteClass(name: name, choice: choice, node: self, route: route)
     }
 
     /// What a published name says about itself: methods, types, signatures, straight from its provider's binary.
@@ -86,10 +102,16 @@ extension Node {
         }
         let frame = try CallEncoder.words(method: method, kind == .function ? words : Array(words.dropFirst()))
         let target = ActorTarget(.name(name), .route(route))
-        let reply =
-            session.interceptors.isEmpty
-            ? try await session.call(frame, to: target)
-            : try await session.intercepted(frame, kind == .function ? "call" : method, to: target)
+        let reply: Reply
+        do {
+            reply =
+                session.interceptors.isEmpty
+                ? try await session.call(frame, to: target)
+                : try await session.intercepted(frame, kind == .function ? "call" : method, to: target)
+        } catch var error as TelekinesisError where error.code == .deadlineExceeded {
+            error.message = "\(kind == .function ? name : "\(method) of \(name)"): \(error.message)"
+            throw error
+        }
         try reply.throwError()
         guard reply.references == nil else {
             throw TelekinesisError(
@@ -168,8 +190,8 @@ extension NodeSession {
     func boundRoute(_ name: ServiceName, _ choice: ProviderChoice = .balanced) -> NameRoute {
         let route = route(name, choice)
         guard !route.isBound.load(ordering: .acquiring) else { return route }
-        // Two tasks may both say it.
-        if let bind = try? ControlCall.frame(HubService.resolve, route.request(wait: false)) {
+        // The next connection begins with binding all routes. Two tasks may both say it.
+        if state.withLock({ $0.phase.knowsRoutes }), let bind = try? ControlCall.frame(HubService.resolve, route.request(wait: false)) {
             start(bind, to: ControlCall.target) { _ in }
         }
         route.isBound.store(true, ordering: .releasing)
@@ -178,11 +200,21 @@ extension NodeSession {
 
     /// The last proxy of a name has gone.
     func unbind(_ name: ServiceName, _ choice: ProviderChoice, handle: UInt32) {
-        let isOpen = state.withLock { state in
+        let isBound = state.withLock { state in
             state.routes.remove(name, choice, handle: handle)
-            return if case .open = state.phase { true } else { false }
+            return state.phase.knowsRoutes
         }
-        guard isOpen, let frame = try? ControlCall.frame(HubService.unbind, handle) else { return }
+        guard isBound, let frame = try? ControlCall.frame(HubService.unbind, handle) else { return }
         start(frame, to: ControlCall.target) { _ in }
+    }
+}
+
+extension NodeSession.Phase {
+    /// Whether the hub has been told the routes that were in use when this connection began, and is told of those that come and go.
+    fileprivate var knowsRoutes: Bool {
+        switch self {
+        case .opening, .open: true
+        case .connecting, .shakingHands, .draining, .stopped: false
+        }
     }
 }

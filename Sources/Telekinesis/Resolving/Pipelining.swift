@@ -144,6 +144,7 @@ extension NodeSession {
         let now = loop.now
         let scope = CallScope.current
         let (deadline, wasChosen) = scope.deadline(at: now)
+        guard deadline > now else { throw Self.isLate }
         var frame = frame
         var flags = flags
         withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { bytes in
@@ -167,7 +168,7 @@ extension NodeSession {
 
 extension ActorTarget {
     /// Why a call on this has not returned an object: the method's own error where its type is known here.
-    fileprivate func failure(in result: Result<Reply, TelekinesisError>) -> (any Error)? {
+    func failure(in result: Result<Reply, TelekinesisError>) -> (any Error)? {
         switch result {
         case .failure(let error): return error
         case .success(let reply):

@@ -15,16 +15,19 @@ public struct RemoteClass<Object: DistributedActor>: Sendable where Object.Actor
     private let name: String
     private let choice: ProviderChoice
     private let node: Node
+    /// Kept bound for as long as this lasts, where it was waited for.
+    private let route: NameRoute?
 
-    init(name: String, choice: ProviderChoice, node: Node) {
+    init(name: String, choice: ProviderChoice, node: Node, route: NameRoute? = nil) {
         self.name = name
         self.choice = choice
         self.node = node
+        self.route = route
     }
 
     /// Makes an instance, without waiting: its construction travels with the first calls. It is released when its last proxy is gone.
     ///
-    /// - Throws: ``TelekinesisError`` when the name is none or an argument cannot be encoded. A construction that fails at the provider fails the
+    /// - Throws: ``TelekinesisError`` when the name is none, an argument cannot be encoded, or the deadline has passed. A construction that fails at the provider fails the
     ///   calls of the instance, with its error.
     public func callAsFunction<each Argument: Codable & Sendable>(_ argument: repeat each Argument) throws -> Object {
         var encoder = CallEncoder(on: node, withResultKey: true)
@@ -45,6 +48,8 @@ public struct RemoteClass<Object: DistributedActor>: Sendable where Object.Actor
 extension NodeSession {
     /// Sends the construction of an instance on its way.
     func create(_ name: ServiceName, _ choice: ProviderChoice, _ encoder: inout CallEncoder) throws -> ActorTarget {
+        let now = loop.now
+        guard CallScope.current.deadline(at: now).time > now else { throw Self.isLate }
         let key = ActorKey.random()
         let instance = RemoteInstance(key: key, session: self)
         let target = ActorTarget(.object(key), .remote, lease: instance)
@@ -57,7 +62,9 @@ extension NodeSession {
             return target
         }
         if let baggage = CallScope.current.baggage { try load(baggage.value, on: &frame, &flags) }
-        start(frame, to: className, flags: flags, references: encoder.references) { instance.settled($0) }
+        start(frame, to: className, flags: flags, references: encoder.references) { result in
+            instance.settled(result, failure: className.failure(in: result))
+        }
         return target
     }
 
@@ -80,11 +87,9 @@ extension NodeSession {
                     source.withLock { $0 = reply.source }
                     return reply
                 }
-                instance.settled(.success(reply))
+                instance.settled(.success(reply), failure: className.failure(in: .success(reply)))
             } catch {
-                var error = TelekinesisError.thrown(error)
-                error.ran = .no
-                instance.settled(.failure(error), at: source.withLock { $0 })
+                instance.settled(.failure(.thrown(error)), failure: error, at: source.withLock { $0 })
                 instance.depart()
             }
         }
@@ -161,14 +166,11 @@ final class RemoteInstance: Lease {
         return error
     }
 
-    /// The construction has succeeded or failed.
+    /// The construction, or the call that is to return it, has succeeded or failed.
     ///
-    /// - Parameter known: where it is, of one that failed afterwards.
-    func settled(_ result: Result<Reply, TelekinesisError>, at known: NodeID? = nil) {
-        settled(result, failure: result.failure, at: known)
-    }
-
-    /// The call that is to make it has succeeded or failed.
+    /// - Parameters:
+    ///   - failure: its error, of its own type where that is known here.
+    ///   - known: where it is, of one that failed afterwards.
     func settled(_ result: Result<Reply, TelekinesisError>, failure: (any Error)?, at known: NodeID? = nil) {
         let place: NodeID = if let home { home } else if case .success(let reply) = result { reply.source } else { known ?? .hub }
         let (proxy, hasEnded, waiters) = target.withLock { state in
@@ -228,9 +230,11 @@ final class RemoteInstance: Lease {
 }
 
 extension ActorTarget {
-    /// A reply as its caller should see it: where the object was never made, the reason is that of its construction.
-    func explained(_ reply: Reply) throws -> Reply {
-        guard reply.flags.contains(.isError), let failure = absence else { return reply }
+    /// Explains a reply to its caller: where the object was never made, the reason is that of its construction.
+    ///
+    /// - Throws: that reason.
+    func explain(_ reply: borrowing Reply) throws {
+        guard reply.flags.contains(.isError), let failure = absence else { return }
         throw failure
     }
 

@@ -138,10 +138,15 @@ enum RemoteFunctionCore: Sendable {
             let frame = encoder.frame(selector: ObjectService.function, signature: 0)
             if let references, !references.placesAreKnown { try await references.findPlaces() }
             let flags: CallFlags = references == nil ? [] : .references
-            guard node.session.interceptors.isEmpty || !target.isIntercepted else {
-                return try await node.session.intercepted(frame, "call", to: target, flags: flags, references: references)
+            do {
+                guard node.session.interceptors.isEmpty || !target.isIntercepted else {
+                    return try await node.session.intercepted(frame, "call", to: target, flags: flags, references: references)
+                }
+                return try await node.session.call(frame, to: target, flags: flags, references: references)
+            } catch var error as TelekinesisError where error.code == .deadlineExceeded {
+                error.message = "\(ActorID(target)): \(error.message)"
+                throw error
             }
-            return try await node.session.call(frame, to: target, flags: flags, references: references)
         }
     }
 }

@@ -101,7 +101,7 @@ final class ReservationLease: Sendable {
     func release() async {
         guard finish(.released), let frame = try? ControlCall.frame(HubService.unbind, handle) else { return }
         // If there is no answer, the connection has ended, and with it the reservation.
-        _ = try? await session.call(frame, to: ControlCall.target)
+        _ = try? await session.settle(frame)
     }
 
     /// - Returns: whether the hub is to be told.

@@ -109,10 +109,7 @@ final class HubStore: ValueStore {
 
     /// Makes a call after which the hub keeps something for this node: its answer is waited for in any case, so that it can be given back.
     private func settle(_ selector: Selector, _ request: some Codable & Sendable) async throws -> Reply {
-        let frame = try ControlCall.frame(selector, request)
-        return try await withCheckedThrowingContinuation { continuation in
-            session.start(frame, to: ControlCall.target) { continuation.resume(with: $0.mapError { $0 }) }
-        }
+        try await session.settle(ControlCall.frame(selector, request))
     }
 
     /// Says something that needs no answer, if there is a connection: with its end, the hub knows.

@@ -75,7 +75,12 @@ extension IncomingCalls {
             )
             window = try arguments.nextArgument()
         } catch {
-            throw (error as? Refusal)?.error ?? TelekinesisError(.badArguments, "\(error)")
+            throw (error as? Refusal)?.error ?? TelekinesisError(.badArguments, DecodingError.reason(of: error))
+        }
+        guard window <= StreamOutflow.maximumCredit else {
+            throw TelekinesisError(
+                .badArguments, "a window of \(window) bytes: a stream is granted at most \(StreamOutflow.maximumCredit) at a time",
+                ran: .no)
         }
         let stream = OutgoingStream(call.id, window: window, on: call.link, loop: loop, home: node)
         try state.withLock { (state) throws(TelekinesisError) in
@@ -96,10 +101,10 @@ extension IncomingCalls {
         waiter?.run()
     }
 
-    /// Ends the streams of one reader, or all.
-    func cancelStreams(where condition: (IncomingCall.ID) -> Bool) {
+    /// The reader of some streams has gone, or of all: they end.
+    func loseReaders(where condition: (IncomingCall.ID) -> Bool) {
         let streams = state.withLock { $0.streams.all.filter { condition($0.key) } }
-        for stream in streams.values { stream.cancel() }
+        for stream in streams.values { stream.loseReader() }
     }
 
     /// Cancels the producers of all streams, and waits until their readers have heard why. Those who do not take what they have asked for hear only that

@@ -14,6 +14,8 @@ final class OutgoingStream: Flushable {
         /// What elements hand over that wait to leave, by a number of their own.
         var references: [Int: OutgoingReferences] = [:]
         var nextReferences = 0
+        /// The owners of what the part of this number hands over have been told, whether or not that has left.
+        var shared: Int?
         /// Producers that wait for credit.
         var waiting: [UnsafeContinuation<Void, Never>] = []
         var flushIsDue = false
@@ -23,6 +25,8 @@ final class OutgoingStream: Flushable {
         var hasEnded = false
         /// The reader, or the way to it, is gone: nothing more is sent.
         var isCancelled = false
+        /// The reader has gone, and with it what it held. Noted before that is freed.
+        var readerHasGone = false
         /// Told when the last frame has left, or never will.
         var finished: CheckedContinuation<Void, Never>?
     }
@@ -186,7 +190,7 @@ final class OutgoingStream: Flushable {
                     }
                     state.isFlushing = false
                 }
-                _ = loop.schedule(after: Upload.pause) { [weak self] in self?.flush() }
+                _ = loop.schedule(after: OutgoingParts.pause) { [weak self] in self?.flush() }
                 return
             }
         }
@@ -229,7 +233,8 @@ final class OutgoingStream: Flushable {
         if let references {
             do throws(TelekinesisError) {
                 let (shares, count) = try references.give(to: id.source, in: home.registry)
-                if count > 0 {
+                if count > 0, state.withLock({ $0.shared != part.references }) {
+                    state.withLock { $0.shared = part.references }
                     _ = shares.withUnsafeBytes { link.send($0, count: count, lane: .urgent, patch: .none, limit: QueueLimit.replies) }
                 }
             } catch {
@@ -240,7 +245,9 @@ final class OutgoingStream: Flushable {
         let outcome = link.sendData(
             part.body, flags: part.flags.union(.towardsCaller), peer: id.source, call: id.call, channel: Channel.stream,
             limit: QueueLimit.data)
-        if outcome != .queued { references?.takeBack(from: id.source, in: home.registry) }
+        if outcome != .queued || references != nil && state.withLock({ $0.readerHasGone }) {
+            references?.takeBack(from: id.source, in: home.registry)
+        }
         return outcome
     }
 
@@ -265,6 +272,12 @@ final class OutgoingStream: Flushable {
     func cancel() {
         state.withLock { $0.isCancelled = true }
         flush()
+    }
+
+    /// The reader has gone.
+    func loseReader() {
+        state.withLock { $0.readerHasGone = true }
+        cancel()
     }
 
     /// Bytes that wait for the reader.

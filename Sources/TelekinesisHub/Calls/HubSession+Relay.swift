@@ -11,11 +11,18 @@ extension HubSession {
         do throws(Unreachable) {
             peer = try meet(frame.peer, from: node, on: link)
         } catch {
-            if error == .tooManyPeers { return refuse(frame.call, Self.tooManyPeers(board.limits), peer: frame.peer, on: link) }
-            return try refuseGuess(frame.call, Self.nodeIsGone, peer: frame.peer, on: link)
+            switch error {
+            case .gone:
+                try refuseGuess(frame.call, Self.nodeIsGone, peer: frame.peer, on: link)
+                // What the call hands over was given to a node of whose end its giver may never hear otherwise.
+                if CallFlags(rawValue: frame.flags).contains(.references) { link.send(FrameWriter.frame(.gone, peer: frame.peer)) }
+                return
+            case .tooManyPeers: return refuse(frame.call, Self.tooManyPeers(board.limits), peer: frame.peer, on: link)
+            case .busy: return refuse(frame.call, Self.queueIsFull, peer: frame.peer, on: link)
+            }
         }
         switch peer.link.send(frame.bytes, count: 1, lane: .urgent, patch: FramePatch(peer: node), limit: QueueLimit.calls) {
-        case .queued: break
+        case .queued: callHasLeft(for: peer.link, peer.announced, from: node)
         case .full: refuse(frame.call, Self.queueIsFull, peer: frame.peer, on: link)
         case .closed: refuse(frame.call, Self.nodeIsGone, peer: frame.peer, on: link)
         }
@@ -24,25 +31,102 @@ extension HubSession {
     static let nodeIsGone = TelekinesisError(.disconnected, "the node of this object is not connected to the hub", ran: .no)
 
     /// A reply, to a call by name or on a reference.
-    func reply(_ frame: Frame, from node: NodeID) {
+    func reply(_ frame: Frame, from node: NodeID, on link: any FrameLink) {
         let isLast = !ReplyFlags(rawValue: frame.flags).contains(.more)
         guard let caller = tables.withLock({ $0.peers[frame.peer.rawValue] }) else { return noteLateFrame() }
-        let answer = caller.session.tables.withLock { $0.answer(frame.call, by: self, isLast: isLast) }
-        if case .foreign = answer { return noteLateFrame() }
-        if !caller.isAnnounced { announce(to: caller, frame.peer, from: node) }
-        let patch = if case .routed = answer { FramePatch(peer: node, isRouted: true) } else { FramePatch(peer: node, isRouted: false) }
-        let outcome = caller.link.send(frame.bytes, count: 1, lane: .urgent, patch: patch, limit: QueueLimit.replies)
-        caller.session.noteReply(outcome, on: caller.link)
+        switch caller.session.tables.withLock({ $0.answer(frame.call, by: self, isLast: isLast) }) {
+        case .foreign: noteLateFrame()
+        case .other: relay(frame, to: caller, frame.peer, from: node, isRouted: false)
+        case .routed:
+            do throws(Unreachable) {
+                if !caller.isAnnounced { try announce(to: caller, frame.peer, from: node) }
+                let patch = FramePatch(peer: node, isRouted: true)
+                let outcome = caller.link.send(frame.bytes, count: 1, lane: .urgent, patch: patch, limit: QueueLimit.relayed)
+                guard outcome == .full else { return }
+            } catch {
+                guard error == .busy else { return }
+            }
+            // The call was the caller's own: it has its answer, a short one.
+            if !isLast { _ = caller.session.tables.withLock { $0.close(frame.call) } }
+            refuseResult(of: frame, to: caller, from: node, isRouted: true)
+            if !isLast { link.send(FrameWriter.frame(.cancel, peer: frame.peer, call: frame.call)) }
+        }
     }
+
+    /// A call whose result does not fit is answered with that.
+    private func refuseResult(of frame: Frame, to caller: SessionTables.Peer, from node: NodeID, isRouted: Bool) {
+        let answer = HubReply.error(Self.resultDoesNotFit, call: frame.call, peer: node, isRouted: isRouted)
+        if isRouted {
+            caller.session.noteReply(caller.link.send(answer), on: caller.link)
+        } else {
+            // Whether there is such a call only the caller knows.
+            _ = answer.withUnsafeBytes { relay($0, lane: .urgent, patch: .none, to: caller, frame.peer, from: node) }
+        }
+    }
+
+    private static let resultDoesNotFit = TelekinesisError(
+        .overloaded, "the caller reads too slowly: there is no room for the result behind all that waits for it", ran: .yes)
 
     /// Late replies and data are normal: cancellation and farewells cross them.
     private func noteLateFrame() { board.lateFrames.add(1, ordering: .relaxed) }
 
     /// The first frame in this direction: the other end is told who this node is.
-    private func announce(to peer: SessionTables.Peer, _ other: NodeID, from node: NodeID) {
+    private func announce(to peer: SessionTables.Peer, _ other: NodeID, from node: NodeID) throws(Unreachable) {
         // The own link is only needed for entries that are missing; here both are there.
+        guard let link = tables.withLock({ $0.link }) else { throw .gone }
+        try introduce(to: peer.session, other, peer.link, from: node, on: link, limit: QueueLimit.relayed)
+    }
+
+    /// Hands on what the node says to another that it knows.
+    @discardableResult
+    private func relay(
+        _ frame: Frame, to peer: SessionTables.Peer, _ other: NodeID, from node: NodeID, isRouted: Bool? = nil
+    ) -> Bool {
+        relay(
+            frame.bytes, lane: .urgent, patch: FramePatch(peer: node, isRouted: isRouted), to: peer, other, from: node)
+    }
+
+    /// Hands a frame on to another node.
+    ///
+    /// The hub does not know whether that has asked for it. Where there is no room, what the two have to do with each other ends, and both hear of it:
+    /// so nothing is lost without a word, and no node can end what another has to do with the rest.
+    ///
+    /// - Returns: whether the other will get it.
+    private func relay(
+        _ bytes: UnsafeRawBufferPointer, lane: Lane, patch: FramePatch, to peer: SessionTables.Peer, _ other: NodeID, from node: NodeID
+    ) -> Bool {
+        do throws(Unreachable) {
+            if !peer.isAnnounced { try announce(to: peer, other, from: node) }
+        } catch {
+            if error == .busy { part(from: peer, other, from: node) }
+            return false
+        }
+        switch peer.link.send(bytes, count: 1, lane: lane, patch: patch, limit: QueueLimit.calls) {
+        case .closed: return false
+        case .queued:
+            if peer.excess > 0 { tables.withLock { _ = $0.peers.update(other.rawValue) { $0.excess = 0 } } }
+            return true
+        case .full:
+            let isWithinShare = tables.withLock { tables in
+                tables.peers.update(other.rawValue) { peer in
+                    peer.excess += bytes.count
+                    return peer.excess <= QueueLimit.share
+                }
+            }
+            if isWithinShare == true {
+                let outcome = peer.link.send(bytes, count: 1, lane: lane, patch: patch, limit: QueueLimit.relayed)
+                guard outcome == .full else { return outcome == .queued }
+            }
+            part(from: peer, other, from: node)
+            return false
+        }
+    }
+
+    private func part(from peer: SessionTables.Peer, _ other: NodeID, from node: NodeID) {
         guard let link = tables.withLock({ $0.link }) else { return }
-        try? introduce(to: peer.session, other, peer.link, from: node, on: link)
+        board.logger.info(
+            "two nodes were parted: too much that one said to the other was not read", ["from": node.description, "to": other.description])
+        part(from: peer, other, me: node, on: link)
     }
 
     /// Part of a large value: arguments towards a provider, which may not be known to the caller yet, or a result towards a caller.
@@ -51,28 +135,33 @@ extension HubSession {
         if frame.peer == .hub { return routedData(frame, from: node, on: link) }
         guard let peer = tables.withLock({ $0.peers[frame.peer.rawValue] }) else { return noteLateFrame() }
         let isResult = flags.contains(.towardsCaller)
+        var answer: SessionTables.Answer?
         if isResult, flags.contains(.last), frame.channel == 0 {
-            _ = peer.session.tables.withLock { $0.answer(frame.call, by: self, isLast: true) }
+            answer = peer.session.tables.withLock { $0.answer(frame.call, by: self, isLast: true) }
         }
-        if !peer.isAnnounced { announce(to: peer, frame.peer, from: node) }
-        guard peer.link.send(frame.bytes, count: 1, lane: .bulk, patch: FramePatch(peer: node), limit: QueueLimit.calls) == .full else {
-            return
+        do throws(Unreachable) {
+            if !peer.isAnnounced { try announce(to: peer, frame.peer, from: node) }
+            let patch = FramePatch(peer: node)
+            guard peer.link.send(frame.bytes, count: 1, lane: .bulk, patch: patch, limit: QueueLimit.calls) == .full else { return }
+        } catch {
+            guard error == .busy else { return }
         }
         // There is no room for the data: the call fails at its caller and stops at its provider.
         if isResult {
             // Only its own call: the number may be that of a call which is somewhere else.
-            if case .foreign = peer.session.tables.withLock({ $0.answer(frame.call, by: self, isLast: true) }) { return }
-            peer.session.refuse(frame.call, Self.resultDoesNotFit, peer: node, on: peer.link)
+            switch answer ?? peer.session.tables.withLock({ $0.answer(frame.call, by: self, isLast: true) }) {
+            case .foreign: return
+            case .routed: refuseResult(of: frame, to: peer, from: node, isRouted: true)
+            case .other: refuseResult(of: frame, to: peer, from: node, isRouted: false)
+            }
             link.send(FrameWriter.frame(.cancel, peer: frame.peer, call: frame.call))
         } else {
             tables.withLock { _ = $0.close(frame.call) }
             refuse(frame.call, Self.queueIsFull, peer: frame.peer, on: link)
-            peer.link.send(FrameWriter.frame(.cancel, peer: node, call: frame.call))
+            let cancel = FrameWriter.frame(.cancel, peer: node, call: frame.call)
+            _ = cancel.withUnsafeBytes { relay($0, lane: .urgent, patch: .none, to: peer, frame.peer, from: node) }
         }
     }
-
-    private static let resultDoesNotFit = TelekinesisError(
-        .overloaded, "the caller reads too slowly: more than \(QueueLimit.calls / 1024 / 1024) MiB wait for it", ran: .yes)
 
     /// Arguments of a call by name whose caller does not know the provider yet.
     private func routedData(_ frame: Frame, from node: NodeID, on link: any FrameLink) {
@@ -95,7 +184,9 @@ extension HubSession {
         case .tooMuch(let entry):
             stopWaiting(frame.call, at: entry)
             let error = TelekinesisError(
-                .overloaded, "more than \(board.limits.waitingBytesPerName) bytes wait for this name to be served", ran: .no)
+                .overloaded,
+                "too much waits: at most \(board.limits.waitingBytesPerName) bytes for one name, of one node no more than is still free",
+                ran: .no)
             if tables.withLock({ $0.close(frame.call) }) { refuse(frame.call, error, on: link) }
         }
     }
@@ -111,31 +202,53 @@ extension HubSession {
 
     /// A caller no longer wants an answer. The call stays open, and counts, until its provider has answered.
     func cancel(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
-        let now = loop.now
-        let (mayCancel, call) = tables.withLock { ($0.mayCancel(board.limits, now: now), $0.open[frame.call]) }
-        guard mayCancel else {
-            throw TelekinesisError(.overloaded, "more than \(Int(board.limits.cancels.perSecond)) calls cancelled a second", ran: .maybe)
+        enum Next {
+            case tooMany
+            /// It is no call by name.
+            case unknown
+            case passOn
+            /// It waited, and does so no longer.
+            case answer(NameState.Stopped, NameEntry)
+            /// Somebody answers it, or sends it on its way and the cancellation behind it.
+            case nothing
         }
-        if call == nil, stopWatching(frame.call) {
-            refuse(frame.call, TelekinesisError(.cancelled, "cancelled before anything had changed", ran: .no), on: link)
-        } else if case .waiting(let entry) = call {
-            if stopWaiting(frame.call, at: entry), tables.withLock({ $0.close(frame.call) }) {
-                refuse(frame.call, TelekinesisError(.cancelled, "cancelled while it waited for a provider", ran: .no), on: link)
+        let now = loop.now
+        let next = tables.withLock { tables -> Next in
+            guard tables.mayCancel(board.limits, now: now) else { return .tooMany }
+            switch tables.open[frame.call] {
+            case nil: return .unknown
+            case .at: return .passOn
+            case .waiting(let entry), .leaving(let entry, _, _, _):
+                guard let stopped = entry.state.withLock({ $0.cancel(frame.call, of: self, by: frame.bytes) }) else { return .nothing }
+                tables.close(frame.call)
+                return .answer(stopped, entry)
             }
-        } else {
-            passOn(frame, from: node)
+        }
+        switch next {
+        case .tooMany:
+            throw TelekinesisError(.overloaded, "more than \(Int(board.limits.cancels.perSecond)) calls cancelled a second", ran: .maybe)
+        case .unknown:
+            guard stopWatching(frame.call) else { return passOn(frame, from: node) }
+            refuse(frame.call, TelekinesisError(.cancelled, "cancelled before anything had changed", ran: .no), on: link)
+        case .passOn: passOn(frame, from: node)
+        case .answer(let stopped, let entry):
+            hasStopped(stopped, at: entry)
+            refuse(frame.call, Self.cancelledWhileWaiting, on: link)
+        case .nothing: break
         }
     }
 
+    static let cancelledWhileWaiting = TelekinesisError(.cancelled, "cancelled while it waited for a provider", ran: .no)
+
     /// A frame of a call under way: to the node it names, or to where the routed call went.
     func passOn(_ frame: Frame, from node: NodeID) {
-        let target = tables.withLock { tables -> (link: any FrameLink, unannounced: SessionTables.Peer?)? in
-            if frame.peer == .hub { return tables.open[frame.call]?.provider.map { ($0.link, nil) } }
-            return tables.peers[frame.peer.rawValue].map { ($0.link, $0.isAnnounced ? nil : $0) }
+        let target = tables.withLock { tables -> (NodeID, SessionTables.Peer)? in
+            guard frame.peer == .hub else { return tables.peers[frame.peer.rawValue].map { (frame.peer, $0) } }
+            guard let provider = tables.open[frame.call]?.provider else { return nil }
+            return tables.peer(for: provider).map { (provider.node, $0) }
         }
-        guard let target else { return noteLateFrame() }
-        if let peer = target.unannounced { announce(to: peer, frame.peer, from: node) }
-        _ = target.link.send(frame.bytes, count: 1, lane: .urgent, patch: FramePatch(peer: node), limit: QueueLimit.replies)
+        guard let (other, peer) = target else { return noteLateFrame() }
+        relay(frame, to: peer, other, from: node)
     }
 
     /// More data may be sent to this node. What nobody could want is not handed on, and ends the session of the node that says it, not of the one that would hear it.
@@ -151,15 +264,19 @@ extension HubSession {
     // MARK: References
 
     /// A node hands a reference on. Its owner and the new holder become a pair, so that the owner hears of the holder's end.
-    func share(_ frame: Frame, from node: NodeID, on link: any FrameLink) {
-        guard let owner = try? meet(frame.peer, from: node, on: link) else { return }
-        _ = owner.link.send(frame.bytes, count: 1, lane: .urgent, patch: FramePatch(peer: node), limit: QueueLimit.replies)
+    func share(_ frame: Frame, from node: NodeID, on link: any FrameLink) throws(TelekinesisError) {
+        guard frame.holder != .hub else {
+            throw TelekinesisError(.protocolViolation, "a reference cannot be handed on to the hub", ran: .no)
+        }
+        guard let owner = try? meet(frame.peer, from: node, on: link), relay(frame, to: owner, frame.peer, from: node) else { return }
         do throws(Unreachable) {
             guard let holder = board.session(of: frame.holder), let holderLink = holder.tables.withLock({ $0.link }) else { throw .gone }
             try holder.introduce(to: owner.session, frame.peer, owner.link, from: frame.holder, on: holderLink)
         } catch {
             // A holder that only knows too many others is there: its references live on until the owner hears of its end in another way.
-            if error == .gone { owner.link.send(FrameWriter.frame(.gone, peer: frame.holder)) }
+            guard error == .gone else { return }
+            let word = FrameWriter.frame(.gone, peer: frame.holder)
+            _ = word.withUnsafeBytes { relay($0, lane: .urgent, patch: .none, to: owner, frame.peer, from: node) }
         }
     }
 
@@ -171,10 +288,11 @@ extension HubSession {
             link.send(FrameWriter.frame(.gone, peer: frame.peer))
             return
         }
-        let creation = tables.withLock { $0.created[frame.key] }
-        if case .at(let provider) = creation {
-            _ = provider.link.send(frame.bytes, count: 1, lane: .urgent, patch: FramePatch(peer: node), limit: QueueLimit.replies)
+        let target = tables.withLock { tables -> (NodeID, SessionTables.Peer)? in
+            guard case .at(let provider) = tables.created[frame.key] else { return nil }
+            return tables.peer(for: provider).map { (provider.node, $0) }
         }
+        if let (other, peer) = target { relay(frame, to: peer, other, from: node) }
     }
 
     /// The node knows by now where an object is that it created.

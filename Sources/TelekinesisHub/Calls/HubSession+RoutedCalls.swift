@@ -38,13 +38,19 @@ extension HubSession {
             }
             if beginsSweeping { sweepLater() }
             switch placement {
-            case .send(let provider, let isAcquainted):
+            case .send(let provider, let announced):
                 let patch = Self.patch(purpose, provider, from: node)
-                if send(frame.bytes, call.id, patch, to: provider, isAcquainted: isAcquainted, from: node, on: link) { return }
-                if let key = call.resultKey { tables.withLock { $0.forgetCreation(of: key, at: provider) } }
-                // Nobody else has the object: there is no other place to try.
-                if case .created = purpose { return refuse(call.id, Self.nodeIsGone, on: link) }
-                if let key = call.resultKey { tables.withLock { _ = $0.created.removeValue(forKey: key) } }
+                switch send(frame.bytes, call.id, patch, to: provider, announced, from: node, on: link) {
+                case .sent: return
+                case .refused(let error):
+                    if close(call.id, call.resultKey, at: provider) { refuse(call.id, error, on: link) }
+                    return
+                case .providerIsGone:
+                    guard close(call.id, call.resultKey, at: provider) else { return }
+                    board.lost(provider, on: loop)
+                    // Nobody else has the object: there is no other place to try.
+                    if case .created = purpose { return refuse(call.id, Self.nodeIsGone, on: link) }
+                }
             case .wait(let entry): return startTimer(call.id, at: entry, remaining: frame.remaining, on: link)
             case .refuse(let error): return refuse(call.id, error, on: link)
             case .guess(let error): return try refuseGuess(call.id, error, on: link)
@@ -69,38 +75,51 @@ extension HubSession {
         }
     }
 
-    /// Sends a call that was noted as open. What cannot be sent is answered.
+    /// What became of a call that was noted as open.
+    private enum Sending {
+        case sent
+        /// There is no way to its provider.
+        case refused(TelekinesisError)
+        /// It may be placed anew, unless a farewell came first, to either end, and it is open no more.
+        case providerIsGone
+    }
+
+    /// Sends a call that was noted as open.
     ///
-    /// - Returns: `false` when the provider turned out to be gone and the call is to be placed anew.
+    /// - Parameter announced: the number under which the provider was told of this session; 0: it was not.
     @inline(__always)
     private func send(
-        _ frames: UnsafeRawBufferPointer, _ id: CallID, _ patch: FramePatch, to provider: Provider, isAcquainted: Bool, from node: NodeID,
-        on link: any FrameLink
-    ) -> Bool {
-        if !isAcquainted {
+        _ frames: UnsafeRawBufferPointer, _ id: CallID, _ patch: FramePatch, to provider: Provider, _ announced: UInt64,
+        from node: NodeID, on link: any FrameLink
+    ) -> Sending {
+        var announced = announced
+        if announced == 0 {
             do throws(Unreachable) {
-                try introduce(to: provider.session, provider.node, provider.link, from: node, on: link)
+                announced = try introduce(to: provider.session, provider.node, provider.link, from: node, on: link)
             } catch {
-                guard tables.withLock({ $0.close(id) }) else { return true }
-                if error == .tooManyPeers {
-                    refuse(id, Self.tooManyPeers(board.limits), on: link)
-                    return true
+                switch error {
+                case .gone: return .providerIsGone
+                case .tooManyPeers: return .refused(Self.tooManyPeers(board.limits))
+                case .busy: return .refused(Self.queueIsFull)
                 }
-                board.lost(provider, on: loop)
-                return tables.withLock { $0.hasEnded }
             }
         }
         switch provider.link.send(frames, count: 1, lane: .urgent, patch: patch, limit: QueueLimit.calls) {
-        case .queued: return true
-        case .full:
-            guard tables.withLock({ $0.close(id) }) else { return true }
-            refuse(id, Self.queueIsFull, on: link)
-            return true
-        case .closed:
-            // If its farewell came first the call is answered.
-            guard tables.withLock({ $0.close(id) }) else { return true }
-            board.lost(provider, on: loop)
-            return false
+        case .queued:
+            callHasLeft(for: provider.link, announced, from: node)
+            return .sent
+        case .full: return .refused(Self.queueIsFull)
+        case .closed: return .providerIsGone
+        }
+    }
+
+    /// Takes a call out that did not come to its provider, and what it was to make there.
+    ///
+    /// - Returns: `false` when it was answered meanwhile.
+    private func close(_ id: CallID, _ resultKey: ActorKey?, at provider: Provider) -> Bool {
+        tables.withLock { tables in
+            if let resultKey { tables.forgetCreation(of: resultKey, at: provider) }
+            return tables.close(id)
         }
     }
 
@@ -125,9 +144,9 @@ extension HubSession {
         remaining == .max ? .max : loop.now + UInt64(remaining) * 1_000_000
     }
 
-    /// How many milliseconds a call that waited has left.
-    private func remaining(_ call: WaitingCall) -> UInt32 {
-        call.deadline == .max ? .max : UInt32(clamping: (call.deadline - min(call.deadline, loop.now)) / 1_000_000)
+    /// How many milliseconds a call that waited has left, rounded up: 0 says that there are none.
+    func remaining(_ call: WaitingCall) -> UInt32 {
+        call.deadline == .max ? .max : UInt32(clamping: (call.deadline - min(call.deadline, loop.now) + 999_999) / 1_000_000)
     }
 
     /// Sees to it that a call does not wait longer than its caller.
@@ -147,12 +166,18 @@ extension HubSession {
     /// - Returns: `false` when it has left already.
     @discardableResult
     func stopWaiting(_ id: CallID, at entry: NameEntry) -> Bool {
-        guard let (call, isWaitedFor) = entry.state.withLock({ $0.stopWaiting(id, of: self) }) else { return false }
-        call.timer?.cancel()
-        if let key = call.resultKey { tables.withLock { $0.forgetCreation(of: key, by: id) } }
-        if isWaitedFor { board.releaseWaitingSoon(at: entry, on: loop) }
-        board.sweep(entry)
+        guard let stopped = entry.state.withLock({ $0.stopWaiting(id, of: self) }) else { return false }
+        hasStopped(stopped, at: entry)
         return true
+    }
+
+    /// A call was taken out of a name's queue.
+    func hasStopped(_ stopped: NameState.Stopped, at entry: NameEntry) {
+        let call = stopped.call
+        call.timer?.cancel()
+        if let key = call.resultKey { tables.withLock { $0.forgetCreation(of: key, by: call.id) } }
+        if stopped.isWaitedFor { board.releaseWaitingSoon(at: entry, on: loop) }
+        board.sweep(entry)
     }
 
     /// A call that waited may leave: the caller's session sends it, then whatever of it came meanwhile.
@@ -167,15 +192,13 @@ extension HubSession {
             return
         }
         switch call.purpose {
-        case .resolve:
-            skip(entry)
-            return finishResolve(call, entry, on: link)
+        case .resolve: return finishResolve(call, entry, on: link)
         case .reserve(let handle, let lease):
             skip(entry)
             return finishReserve(call, picked, handle: handle, lease: lease, on: link)
         case .route, .created: break
         }
-        guard let (provider, isAcquainted) = tables.withLock({ $0.leave(call, to: picked) }) else {
+        guard let (provider, announced) = tables.withLock({ $0.leave(call, to: picked) }) else {
             skip(entry)
             giveUp(call, picked)
             let error = TelekinesisError(.noSuchObject, "the object was not created", ran: .no)
@@ -187,20 +210,29 @@ extension HubSession {
         var isFirst = true
         // Data that arrives while this goes on joins what waits, and so cannot overtake the call.
         while let frames = takeFrames(of: call, entry) {
-            var wasSent = true
+            var sending = Sending.sent
             frames.withUnsafeBytes { bytes in
                 var rest = bytes
-                while wasSent, let frame = try? Frame(checking: rest) {
+                while case .sent = sending, let frame = try? Frame(checking: rest) {
                     if isFirst {
                         isFirst = false
-                        wasSent = send(frame.bytes, call.id, patch, to: provider, isAcquainted: isAcquainted, from: node, on: link)
+                        sending = send(frame.bytes, call.id, patch, to: provider, announced, from: node, on: link)
+                    } else if frame.type == .cancel {
+                        passOn(frame, from: node)
                     } else {
                         sendData(frame, of: call.id, to: provider, from: node, on: link)
                     }
                     rest = UnsafeRawBufferPointer(rebasing: rest[frame.bytes.count...])
                 }
             }
-            if !wasSent { return waitAgain(call, frames, entry, on: link) }
+            switch sending {
+            case .sent: break
+            case .refused(let error):
+                skip(entry)
+                if close(call.id, call.resultKey, at: provider) { refuse(call.id, error, on: link) }
+                return
+            case .providerIsGone: return waitAgain(call, frames, provider, entry, on: link)
+            }
         }
     }
 
@@ -211,16 +243,25 @@ extension HubSession {
     }
 
     /// The provider that a call was leaving for turned out to be gone.
-    private func waitAgain(_ call: WaitingCall, _ frames: [UInt8], _ entry: NameEntry, on link: any FrameLink) {
+    private func waitAgain(_ call: WaitingCall, _ frames: [UInt8], _ provider: Provider, _ entry: NameEntry, on link: any FrameLink) {
         guard case .route = call.purpose else {
             skip(entry)
+            guard close(call.id, call.resultKey, at: provider) else { return }
+            board.lost(provider, on: loop)
             return refuse(call.id, Self.nodeIsGone, on: link)
         }
-        let waits = tables.withLock { tables in
+        let outcome = tables.withLock { tables in
             tables.waitAgain(call, at: entry) { entry.state.withLock { $0.withWaiting { $0.putBack(frames) } } }
         }
-        guard waits else { return skip(entry) }
-        startTimer(call.id, at: entry, remaining: remaining(call), on: link)
+        if case .ended = outcome { return skip(entry) }
+        board.lost(provider, on: loop)
+        switch outcome {
+        case .waits: startTimer(call.id, at: entry, remaining: remaining(call), on: link)
+        case .cancelled: refuse(call.id, Self.cancelledWhileWaiting, on: link)
+        case .refused, .ended:
+            skip(entry)
+            refuse(call.id, .hubIsClosing, on: link)
+        }
     }
 
     /// What a leaving call has yet to take along; with the last of it the call becomes an ordinary open one.
@@ -233,7 +274,7 @@ extension HubSession {
     }
 
     /// The call that leaves is not sent.
-    private func skip(_ entry: NameEntry) {
+    func skip(_ entry: NameEntry) {
         while entry.state.withLock({ $0.withWaiting { $0.takeFrames() } }) != nil {}
     }
 }

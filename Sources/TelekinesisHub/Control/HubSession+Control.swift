@@ -81,7 +81,7 @@ extension HubSession {
         case .refused(let error): throw error
         case .unchanged: return Nothing()
         case .added(let replaced):
-            for old in replaced { old.session.lostName(name, old) }
+            for old in replaced { old.session.lostName(name, old, isNews: old.session !== self) }
             let isHere = tables.withLock { tables in
                 guard !tables.hasEnded else { return false }
                 tables.published[request.name] = .init(entry: provider.entry, provider: provider)
@@ -97,16 +97,19 @@ extension HubSession {
         }
     }
 
-    /// Another node took a name over.
-    private func lostName(_ name: ServiceName, _ provider: Provider) {
-        tables.withLock { tables in
-            if tables.published[name.description]?.provider === provider { tables.published[name.description] = nil }
+    /// Another node took a name over: this one's calls by it are no longer its own object's.
+    private func lostName(_ name: ServiceName, _ provider: Provider, isNews: Bool) {
+        let wasPublished = tables.withLock { tables in
+            guard tables.published[name.description]?.provider === provider else { return false }
+            tables.published[name.description] = nil
+            return true
         }
+        if wasPublished, isNews { provider.link.send(FrameWriter.replaced(name, provider.key)) }
     }
 
     private func withdraw(_ request: WithdrawRequest) throws(TelekinesisError) -> Nothing {
         guard let publication = tables.withLock({ $0.published.removeValue(forKey: request.name) }) else {
-            throw TelekinesisError(.noSuchName, "this node does not publish “\(request.name.prefix(ServiceName.maximumLength))”", ran: .no)
+            throw TelekinesisError(.noSuchName, "this node does not publish \(request.name.quoted)", ran: .no)
         }
         board.withdraw(publication.provider, .withdrawn)
         return Nothing()
@@ -142,11 +145,13 @@ extension HubSession {
         if let resolved = entry.answer() { return answer(frame.call, resolved, on: link) }
         guard request.wait else { throw entry.absence() }
         let waits = try tables.withLock { (tables) throws(TelekinesisError) -> Bool in
+            guard !tables.hasEnded else { throw TelekinesisError(.disconnected, "the session has ended", ran: .no) }
             guard tables.open[frame.call] == nil, tables.open.count < board.limits.callsPerSession else {
                 throw TelekinesisError(.overloaded, "\(board.limits.callsPerSession) calls of this node are in flight", ran: .no)
             }
             let waits = try entry.state.withLock { (state) throws(TelekinesisError) -> Bool in
                 guard state.providers.isEmpty else { return false }
+                try tables.mayWait()
                 let call = WaitingCall(
                     caller: self, id: frame.call, purpose: .resolve, resultKey: nil, deadline: deadline(frame.remaining), frames: [])
                 try state.wait(call, limits: board.limits)
@@ -164,13 +169,23 @@ extension HubSession {
         }
     }
 
-    /// Somebody serves the name that a resolve waited for.
+    /// Somebody serves the name that a resolve waited for, or has done so for a moment.
     func finishResolve(_ call: WaitingCall, _ entry: NameEntry, on link: any FrameLink) {
-        guard tables.withLock({ $0.close(call.id) }) else { return }
-        if let resolved = entry.answer() {
+        let resolved = entry.answer()
+        let waitsOn =
+            resolved == nil
+            && tables.withLock { tables in
+                guard tables.open[call.id] != nil, !tables.isAskedToLeave else { return false }
+                return entry.state.withLock { $0.withWaiting { $0.putBack([]) } }
+            }
+        if waitsOn { return startTimer(call.id, at: entry, remaining: remaining(call), on: link) }
+        skip(entry)
+        let (isOpen, leaves) = tables.withLock { ($0.close(call.id), $0.isAskedToLeave) }
+        guard isOpen else { return }
+        if let resolved {
             answer(call.id, resolved, on: link)
         } else {
-            refuse(call.id, entry.absence(), on: link)
+            refuse(call.id, leaves ? .hubIsClosing : Self.cancelledWhileWaiting, on: link)
         }
     }
 

@@ -29,6 +29,7 @@ extension HubSession {
             let (seat, waits) = try entry.state.withLock { (state) throws(TelekinesisError) -> (Provider?, Bool) in
                 if let seat = state.reserve() { return (seat, false) }
                 guard request.wait else { return (nil, false) }
+                try tables.mayWait()
                 let call = WaitingCall(
                     caller: self, id: frame.call, purpose: .reserve(handle: request.route, lease: lease), resultKey: nil,
                     deadline: deadline(frame.remaining), frames: [])

@@ -31,13 +31,11 @@ extension HubSession {
             return endWatch(frame.call) ? answer : nil
         }
         // The session, or the hub, may have begun to end before the call was seen to wait.
-        if board.isClosing.load(ordering: .relaxed), stopWatching(frame.call) { throw Self.hubIsClosing }
+        if board.isClosing.load(ordering: .relaxed), stopWatching(frame.call) { throw .hubIsClosing }
         if tables.withLock({ $0.hasEnded }) { board.stopWaiting(frame.call, of: self, scope) }
         if frame.remaining != .max { startTimer(frame.call, remaining: frame.remaining, on: link) }
         return nil
     }
-
-    private static let hubIsClosing = TelekinesisError(.moved, "the hub is shutting down", ran: .no)
 
     private func startTimer(_ call: CallID, remaining: UInt32, on link: any FrameLink) {
         let timer = loop.schedule(after: Int64(remaining) * 1_000_000) { [weak self] in
@@ -61,7 +59,7 @@ extension HubSession {
     /// The hub ends: what waits goes to whatever hub its caller finds next.
     fileprivate func sendAway(_ watcher: Watcher) {
         guard let link = tables.withLock({ $0.link }), endWatch(watcher.call) else { return }
-        refuse(watcher.call, Self.hubIsClosing, on: link)
+        refuse(watcher.call, .hubIsClosing, on: link)
     }
 
     /// A call waits no longer.

@@ -32,6 +32,8 @@ struct FailedAttempts: Sendable {
     private let limit: Int
     private var young: [PeerAddress: TokenBucket] = [:]
     private var old: [PeerAddress: TokenBucket] = [:]
+    /// Attempts whose outcome is not known yet.
+    private var underWay: [PeerAddress: Int] = [:]
 
     /// - Parameters:
     ///   - rate: how often may be failed.
@@ -44,14 +46,37 @@ struct FailedAttempts: Sendable {
     /// How many addresses are known.
     var count: Int { young.count + old.count }
 
-    /// Whether an address may try.
-    func mayTry(_ address: PeerAddress, now: UInt64) -> Bool {
-        guard var bucket = young[address] ?? old[address] else { return true }
-        return bucket.hasToken(rate, now: now)
+    /// What is to become of an attempt.
+    enum Verdict {
+        /// It goes on, and ``ended(_:hasFailed:now:)`` is called when its outcome is known.
+        case goesOn
+        /// Were those that are under way to fail, it would be one too many: it asks again when more is known of them.
+        case waits
+        /// The address has failed too often.
+        case isRefused
     }
 
-    /// An address has failed.
-    mutating func note(_ address: PeerAddress, now: UInt64) {
+    /// Somebody at an address wants to try.
+    ///
+    /// - Parameter isKnown: whether it goes on in any case.
+    mutating func begin(_ address: PeerAddress, isKnown: Bool = false, now: UInt64) -> Verdict {
+        let others = underWay[address] ?? 0
+        var bucket = young[address] ?? old[address] ?? TokenBucket(rate, now: now)
+        if !isKnown {
+            guard bucket.has(1, rate, now: now) else { return .isRefused }
+            guard bucket.has(1 + others, rate, now: now) else { return .waits }
+        }
+        underWay[address] = others + 1
+        return .goesOn
+    }
+
+    /// The outcome of an attempt is known.
+    mutating func ended(_ address: PeerAddress, hasFailed: Bool, now: UInt64) {
+        if let count = underWay[address] { underWay[address] = count == 1 ? nil : count - 1 }
+        if hasFailed { note(address, now: now) }
+    }
+
+    private mutating func note(_ address: PeerAddress, now: UInt64) {
         var bucket = young[address] ?? old.removeValue(forKey: address) ?? TokenBucket(rate, now: now)
         bucket.charge(rate, now: now)
         young[address] = bucket

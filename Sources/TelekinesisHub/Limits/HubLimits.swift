@@ -22,10 +22,10 @@ public struct HubLimits: Sendable {
     public var reservationsPerSession = 100
     /// The longest time that a place is held without another word from its holder, in milliseconds.
     public var longestLease: UInt32 = 60_000
-    /// Calls that may wait for a provider of one name.
-    public var waitingCallsPerName = 1_000
-    /// Bytes of such calls.
-    public var waitingBytesPerName = 8 * 1024 * 1024
+    /// Calls that may wait for a provider of one name. One session has no more of them than are still free: half of them by itself.
+    public var waitingCallsPerName = 2_000
+    /// Bytes of such calls, shared in the same way.
+    public var waitingBytesPerName = 16 * 1024 * 1024
     /// Bytes of all calls of one session that wait for providers, whatever the name.
     public var waitingBytesPerSession = 64 * 1024 * 1024
     /// Calls of the hub's own methods, by one session.

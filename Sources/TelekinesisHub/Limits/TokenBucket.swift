@@ -25,23 +25,23 @@ struct TokenBucket: Sendable {
 
     /// Takes a token, if one is left.
     mutating func take(_ rate: Rate, now: UInt64) -> Bool {
-        guard hasToken(rate, now: now) else { return false }
+        guard has(1, rate, now: now) else { return false }
         tokens -= 1
         return true
     }
 
-    /// Whether a token is left.
-    mutating func hasToken(_ rate: Rate, now: UInt64) -> Bool {
+    /// Whether so many tokens are left.
+    mutating func has(_ count: Int, _ rate: Rate, now: UInt64) -> Bool {
         let elapsed = now > filledAt ? Double(now - filledAt) / 1e9 : 0
         filledAt = max(now, filledAt)
         tokens = min(rate.burst, tokens + elapsed * rate.perSecond)
-        return tokens >= 1
+        return tokens >= Double(count)
     }
 
     /// Takes a token for what has happened already, be there one or not: who owes some waits all the longer, up to twice as long as it takes to fill
     /// the bucket.
     mutating func charge(_ rate: Rate, now: UInt64) {
-        _ = hasToken(rate, now: now)
+        _ = has(1, rate, now: now)
         tokens = max(tokens - 1, -rate.burst)
     }
 }

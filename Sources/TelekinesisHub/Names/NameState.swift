@@ -49,10 +49,18 @@ struct NameState: Sendable {
     ) -> Publication {
         if let service, !providers.isEmpty {
             let isReplacement = request.sharing == .replace
-            if let own = providers.first(where: { $0.session === provider.session }), !isReplacement || own.key == provider.key {
-                return own.key == provider.key
-                    ? .unchanged
-                    : .refused(TelekinesisError(.nameTaken, "this node itself publishes “\(request.name)”: withdraw it first", ran: .no))
+            if let own = providers.first(where: { $0.session === provider.session }) {
+                if own.key == provider.key, own.concurrency == provider.concurrency, service.kind == request.kind,
+                    service.sharing == request.lastingSharing
+                {
+                    self.service?.balancing = request.balancing ?? .leastOutstanding
+                    return .unchanged
+                }
+                guard isReplacement else {
+                    let how = own.key == provider.key ? " in another way" : ""
+                    let what = "this node itself publishes “\(request.name)”\(how): withdraw it first"
+                    return .refused(TelekinesisError(.nameTaken, what, ran: .no))
+                }
             }
             guard sharesWith(service.principal) else { return .refused(taken(request.name, service, now: now)) }
             if isReplacement {
@@ -76,9 +84,9 @@ struct NameState: Sendable {
     }
 
     private mutating func add(_ provider: Provider, _ request: PublishRequest, by principal: Principal, now: UInt64) {
-        let sharing = request.sharing == .replace ? Sharing.exclusive : request.sharing
         service = Service(
-            kind: request.kind, sharing: sharing, principal: principal, since: now, balancing: request.balancing ?? .leastOutstanding)
+            kind: request.kind, sharing: request.lastingSharing, principal: principal, since: now,
+            balancing: request.balancing ?? .leastOutstanding)
         providers.append(provider)
         isSettled = false
         wasServed = true
@@ -152,7 +160,10 @@ struct NameState: Sendable {
     /// The one with room that has the fewest calls, or whose turn it is; each in its turn among equals.
     private mutating func pick() -> Provider? {
         let count = providers.count
-        guard count > 1 else { return providers.first.flatMap { $0.hasRoom ? $0 : nil } }
+        guard count > 1 else {
+            guard let only = providers.first, only.hasRoom else { return nil }
+            return only
+        }
         turn = turn + 1 < count ? turn + 1 : 0
         var best: Provider?
         var leastLoad = Int.max
@@ -243,14 +254,28 @@ struct NameState: Sendable {
         try waiting.append(call, limits: limits)
     }
 
+    /// A call that does not wait any longer.
+    struct Stopped {
+        let call: WaitingCall
+        /// Whether others wait for what it would have made.
+        let isWaitedFor: Bool
+    }
+
     /// A call is not to wait any longer.
     ///
-    /// - Returns: the call, and whether others wait for what it would have made; `nil` when it is leaving, or has left.
-    mutating func stopWaiting(_ id: CallID, of caller: HubSession) -> (call: WaitingCall, isWaitedFor: Bool)? {
+    /// - Returns: the call; `nil` when it is leaving, or has left.
+    mutating func stopWaiting(_ id: CallID, of caller: HubSession) -> Stopped? {
         guard let call = waiting.remove(id, of: caller) else { return nil }
         let isWaitedFor = call.resultKey != nil && !waiting.isEmpty
         if isWaitedFor { isSettled = false }
-        return (call, isWaitedFor)
+        return Stopped(call: call, isWaitedFor: isWaitedFor)
+    }
+
+    /// Nobody wants a call any more. If it is just leaving, `frame`, which says so, leaves behind it.
+    ///
+    /// - Returns: the call, if it waited until now.
+    mutating func cancel(_ id: CallID, of caller: HubSession, by frame: UnsafeRawBufferPointer) -> Stopped? {
+        waiting.cancelLeaving(id, of: caller, by: frame) ? nil : stopWaiting(id, of: caller)
     }
 
     /// Changes what waits.
@@ -331,4 +356,9 @@ struct NameState: Sendable {
         if case .reserved(let seat) = wish { return seat.isOver ? .reservationEnded : nil }
         return providers.isEmpty ? .nobody : nil
     }
+}
+
+extension PublishRequest {
+    /// How the name is shared once it is published: who has replaced others has it alone.
+    fileprivate var lastingSharing: Sharing { sharing == .replace ? .exclusive : sharing }
 }

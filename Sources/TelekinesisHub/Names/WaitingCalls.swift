@@ -29,6 +29,8 @@ struct WaitingCall: Sendable {
     let deadline: UInt64
     /// The call, and data that followed it.
     var frames: [UInt8]
+    /// Whether the word that it is not wanted any more is among them.
+    var isCancelled = false
     var timer: Timer?
 
     /// Whether it waits for nothing but room at any provider.
@@ -46,18 +48,27 @@ struct WaitingCalls: Sendable {
     private var leaving: WaitingCall?
     private var bytes = 0
 
+    /// What one session has in the queue.
+    private struct Share {
+        var calls = 0
+        var bytes = 0
+    }
+
+    private var shares: [ObjectIdentifier: Share] = [:]
+
     var isEmpty: Bool { standing == 0 && leaving == nil }
     var count: Int { standing + (leaving == nil ? 0 : 1) }
     var isLeaving: Bool { leaving != nil }
 
     mutating func append(_ call: WaitingCall, limits: HubLimits) throws(TelekinesisError) {
-        guard count < limits.waitingCallsPerName, fits(call.frames.count, of: call.caller, limits) else {
+        let free = limits.waitingCallsPerName - count
+        guard free > 0, share(of: call.caller).calls <= free, fits(call.frames.count, of: call.caller, limits) else {
             throw TelekinesisError(
                 .overloaded,
                 "too much waits: at most \(limits.waitingCallsPerName) calls and \(limits.waitingBytesPerName) bytes for one name, "
-                    + "and \(limits.waitingBytesPerSession) bytes of one node", ran: .no)
+                    + "of one node no more than is still free, and \(limits.waitingBytesPerSession) bytes of it for all names", ran: .no)
         }
-        charge(call.caller, call.frames.count)
+        charge(call.caller, call.frames.count, calls: 1)
         standing += 1
         if !call.isPlain { particular += 1 }
         slots.append(call)
@@ -78,6 +89,18 @@ struct WaitingCalls: Sendable {
         return true
     }
 
+    /// A call that leaves is not wanted any more: the word of that follows it.
+    ///
+    /// - Returns: `false` when it is not leaving.
+    mutating func cancelLeaving(_ id: CallID, of caller: HubSession, by frame: UnsafeRawBufferPointer) -> Bool {
+        guard let call = leaving, call.id == id, call.caller === caller else { return false }
+        guard !call.isCancelled else { return true }
+        leaving?.isCancelled = true
+        leaving?.frames.append(contentsOf: frame)
+        charge(caller, frame.count)
+        return true
+    }
+
     /// Notes the timer of a call.
     ///
     /// - Returns: `false` when the call has left.
@@ -93,16 +116,8 @@ struct WaitingCalls: Sendable {
     /// Takes a call out that ``first(where:)`` has found.
     mutating func remove(at slot: Int) -> WaitingCall? {
         guard let call = take(slot) else { return nil }
-        charge(call.caller, -call.frames.count)
+        charge(call.caller, -call.frames.count, calls: -1)
         return call
-    }
-
-    /// Takes all out.
-    mutating func removeAll() -> [WaitingCall] {
-        let staying = slots.compactMap(\.self)
-        for call in staying { charge(call.caller, -call.frames.count) }
-        (slots, head, standing, particular) = ([], 0, 0, 0)
-        return staying
     }
 
     // MARK: Leaving
@@ -130,6 +145,7 @@ struct WaitingCalls: Sendable {
         guard let call = leaving else { return nil }
         guard !call.frames.isEmpty else {
             leaving = nil
+            charge(call.caller, 0, calls: -1)
             return nil
         }
         charge(call.caller, -call.frames.count)
@@ -138,8 +154,14 @@ struct WaitingCalls: Sendable {
     }
 
     /// The call that leaves is first among those that wait again, with what it had taken.
-    mutating func putBack(_ frames: [UInt8]) {
-        guard var call = leaving.take() else { return }
+    ///
+    /// - Returns: `false` when it is not wanted any more, and gone.
+    mutating func putBack(_ frames: [UInt8]) -> Bool {
+        guard var call = leaving.take() else { return false }
+        guard !call.isCancelled else {
+            charge(call.caller, -call.frames.count)
+            return false
+        }
         charge(call.caller, frames.count)
         call.frames = frames + call.frames
         call.timer = nil
@@ -147,6 +169,7 @@ struct WaitingCalls: Sendable {
         if !call.isPlain { particular += 1 }
         if head > 0 { head -= 1 } else { slots.insert(nil, at: 0) }
         slots[head] = call
+        return true
     }
 
     private mutating func take(_ slot: Int) -> WaitingCall? {
@@ -163,14 +186,23 @@ struct WaitingCalls: Sendable {
         return call
     }
 
+    /// Whether there is room. A session may have as much of the queue as it leaves free, so that there is always some for those that have less: one by
+    /// itself fills half of it, two a third each.
     private func fits(_ count: Int, of caller: HubSession, _ limits: HubLimits) -> Bool {
-        bytes + count <= limits.waitingBytesPerName
+        let free = limits.waitingBytesPerName - bytes
+        return count <= free && share(of: caller).bytes <= free
             && caller.waitingBytes.load(ordering: .relaxed) + count <= limits.waitingBytesPerSession
     }
 
-    private mutating func charge(_ caller: HubSession, _ count: Int) {
+    private func share(of caller: HubSession) -> Share { shares[ObjectIdentifier(caller)] ?? Share() }
+
+    private mutating func charge(_ caller: HubSession, _ count: Int, calls: Int = 0) {
         bytes += count
         caller.waitingBytes.add(count, ordering: .relaxed)
+        var share = share(of: caller)
+        share.bytes += count
+        share.calls += calls
+        shares[ObjectIdentifier(caller)] = share.calls == 0 ? nil : share
     }
 
     private func slot(of id: CallID, _ caller: HubSession) -> Int? {

@@ -44,25 +44,51 @@ extension HubSession {
         _ proof: [UInt8], _ challenge: Challenge, _ hello: NodeHello, on link: any FrameLink
     ) throws(TelekinesisError) {
         let address = PeerAddress(link.remoteDescription)
-        if let address, !board.mayAuthenticate(address, hello.ticket, now: loop.now) {
+        switch address.map({ board.beginAuthentication($0, hello.ticket, now: loop.now) }) ?? .goesOn {
+        case .goesOn: break
+        case .waits:
+            // The end of the handshake's time ends this as well.
+            _ = loop.schedule(after: Self.authenticationPause) { [weak self] in
+                guard let self, !tables.withLock({ $0.hasEnded }) else { return }
+                do throws(TelekinesisError) {
+                    try authenticate(proof, challenge, hello, on: link)
+                } catch {
+                    letNobodyIn(error, on: link)
+                }
+            }
+            return
+        case .isRefused:
             throw TelekinesisError(
                 .overloaded, "too many nodes at this address have failed to authenticate: try again in a minute", ran: .no)
         }
         let task = Task.detached(executorPreference: loop) { [board, loop] in
+            func note(hasFailed: Bool) {
+                if let address { board.failedAttempts.withLock { $0.ended(address, hasFailed: hasFailed, now: loop.now) } }
+            }
             do {
                 let authenticated = try await board.authenticator.authenticate(proof, for: challenge)
-                try self.welcome(authenticated, hello, on: link)
+                note(hasFailed: false)
+                do throws(TelekinesisError) {
+                    try self.welcome(authenticated, hello, on: link)
+                } catch {
+                    self.letNobodyIn(error, on: link)
+                }
             } catch {
                 let refusal = error as? TelekinesisError ?? TelekinesisError(.unauthenticated, "authentication failed")
-                if let address, refusal.code == .unauthenticated {
-                    board.failedAttempts.withLock { $0.note(address, now: loop.now) }
-                }
-                board.logger.info("a node was not let in", ["from": link.remoteDescription, "reason": refusal.message])
-                self.finish(refusal)
-                link.close(refusal)
+                note(hasFailed: refusal.code == .unauthenticated)
+                self.letNobodyIn(refusal, on: link)
             }
         }
         authentication.withLock { $0 = task }
+    }
+
+    /// How long an attempt waits for the outcome of others, in nanoseconds.
+    private static let authenticationPause: Int64 = 50_000_000
+
+    private func letNobodyIn(_ refusal: TelekinesisError, on link: any FrameLink) {
+        board.logger.info("a node was not let in", ["from": link.remoteDescription, "reason": refusal.message])
+        finish(refusal)
+        link.close(refusal)
     }
 
     /// Takes the node in.
@@ -97,7 +123,7 @@ extension HubSession {
         // Of two that came back at the same time, the later one stays.
         board.admit(self, as: node)?.replace()
         // It may have come in while all others were being asked to leave.
-        if board.isClosing.load(ordering: .relaxed) { link.send(FrameWriter.frame(.drain)) }
+        if board.isClosing.load(ordering: .relaxed) { askToLeave() }
         if tables.withLock({ $0.hasEnded }) { board.leave(self, node: node) }
     }
 
@@ -112,8 +138,9 @@ extension HubSession {
 
 extension Switchboard {
     /// Whether a node may show who it is. One with a ticket has done so before: strangers at its address cannot lock it out.
-    func mayAuthenticate(_ address: PeerAddress, _ ticket: [UInt8]?, now: UInt64) -> Bool {
-        failedAttempts.withLock { $0.mayTry(address, now: now) } || ticket.flatMap { tickets?.isGenuine($0) } == true
+    func beginAuthentication(_ address: PeerAddress, _ ticket: [UInt8]?, now: UInt64) -> FailedAttempts.Verdict {
+        let isKnown = ticket.flatMap { tickets?.isGenuine($0) } == true
+        return failedAttempts.withLock { $0.begin(address, isKnown: isKnown, now: now) }
     }
 
     /// The id that a node gets: the one of its ticket where that is good and newer than what is here, else a fresh one.

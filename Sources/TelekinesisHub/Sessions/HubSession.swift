@@ -66,16 +66,16 @@ final class HubSession: FrameReceiver {
             } else {
                 try createdCall(frame, from: node, on: link)
             }
-        case .reply: reply(frame, from: node)
+        case .reply: reply(frame, from: node, on: link)
         case .data: data(frame, from: node, on: link)
         case .cancel: try cancel(frame, from: node, on: link)
         case .credit: try credit(frame, from: node)
         case .end, .note, .settled: passOn(frame, from: node)
-        case .share: share(frame, from: node, on: link)
+        case .share: try share(frame, from: node, on: link)
         case .release: release(frame, from: node, on: link)
         case .peer: forget(frame)
         case .ping: link.send(FrameWriter.frame(.pong))
-        case .pong, .gone, .drain, nil: break
+        case .pong, .gone, .drain, .replaced, nil: break
         case .bye:
             finish(TelekinesisError(.disconnected, "the node said goodbye", ran: .maybe))
             link.close(TelekinesisError(.disconnected, "goodbye"))

@@ -18,8 +18,14 @@ struct SessionTables: ~Copyable {
     struct Peer {
         let session: HubSession
         let link: any FrameLink
-        /// Whether the other end was told who this session is. It is, in front of the first frame.
-        var isAnnounced = false
+        /// Which acquaintance of this session it is: a node that comes back is another one, with a higher number.
+        let number: UInt64
+        /// Which acquaintance of the other session this one is; 0 until the other end was told of it, in front of the first frame.
+        var announced: UInt64 = 0
+        /// Bytes that this session has used of its share of what waits for the other end.
+        var excess = 0
+
+        var isAnnounced: Bool { announced != 0 }
     }
 
     /// A routed call that has no answer yet.
@@ -68,6 +74,8 @@ struct SessionTables: ~Copyable {
 
     var phase: Phase
     var peers = IntegerTable<Peer>()
+    /// How many acquaintances there were so far.
+    private var meetings: UInt64 = 0
     var open = IntegerTable<OpenCall>()
     var routes = IntegerTable<Route>()
     var created: [ActorKey: Creation] = [:]
@@ -78,6 +86,8 @@ struct SessionTables: ~Copyable {
     var reservations: [UInt32: Reservation] = [:]
     /// Rises each time the node comes back under the same id.
     var generation: UInt64 = 0
+    /// The node was asked to leave: nothing of its waits here any more.
+    private(set) var isAskedToLeave = false
     /// When open calls were last looked through, in nanoseconds of the loop's clock: no call asks for the time.
     private var coarseTime: UInt64 = 0
     /// Somebody will look through the open calls.
@@ -103,7 +113,8 @@ struct SessionTables: ~Copyable {
 
     /// Where a routed call goes.
     enum Placement {
-        case send(Provider, isAcquainted: Bool)
+        /// - announced: the number under which the provider was told of this session; 0: it was not.
+        case send(Provider, announced: UInt64)
         case wait(NameEntry)
         case refuse(TelekinesisError)
         /// The call is of no use to anybody: it names what does not exist.
@@ -135,8 +146,9 @@ struct SessionTables: ~Copyable {
                 let placement = state.place(route.wish)
                 switch placement {
                 case .at, .hopeless(.reservationEnded): return placement
-                case .hopeless(.nobody) where !call.flags.contains(.mayWait): return placement
+                case .hopeless(.nobody) where !call.flags.contains(.mayWait) && !isAskedToLeave: return placement
                 case .busy, .hopeless:
+                    try mayWait()
                     try wait(&state, route.wish)
                     return .busy
                 }
@@ -166,6 +178,7 @@ struct SessionTables: ~Copyable {
         case .at(let provider): return send(call, to: provider, takesPlace: false)
         case .waiting(let entry, _):
             do throws(TelekinesisError) {
+                try mayWait()
                 try entry.state.withLock { (state) throws(TelekinesisError) in try wait(&state, .any) }
             } catch {
                 return .refuse(error)
@@ -181,7 +194,13 @@ struct SessionTables: ~Copyable {
         open.insert(.at(provider, deadline: deadline, takesPlace: takesPlace), for: call.id)
         if let key = call.resultKey { created[key] = .at(provider) }
         // `update` looks at the entry in place: the subscript would retain what is in it.
-        return .send(provider, isAcquainted: peers.update(provider.node.rawValue) { $0.isAnnounced } ?? false)
+        return .send(provider, announced: announced(to: provider))
+    }
+
+    /// The number under which a provider was told of this session; 0: it was not, though an earlier session of its node may have been.
+    @inline(__always)
+    private mutating func announced(to provider: Provider) -> UInt64 {
+        peers.update(provider.node.rawValue) { $0.session === provider.session ? $0.announced : 0 } ?? 0
     }
 
     private borrowing func admit(_ call: Request, limits: HubLimits) -> TelekinesisError? {
@@ -199,11 +218,26 @@ struct SessionTables: ~Copyable {
         return nil
     }
 
+    /// The node is asked to finish what is under way and to leave.
+    ///
+    /// - Returns: its calls that wait, which are not to wait any longer.
+    mutating func askToLeave() -> [(CallID, NameEntry)] {
+        isAskedToLeave = true
+        var waiting: [(CallID, NameEntry)] = []
+        open.forEach { id, call in if case .waiting(let entry) = call { waiting.append((id, entry)) } }
+        return waiting
+    }
+
+    /// Calls to be repeated elsewhere are refused at once: here they would only be waited for.
+    borrowing func mayWait() throws(TelekinesisError) {
+        if isAskedToLeave { throw .hubIsClosing }
+    }
+
     /// A call that waited starts to leave.
     ///
     /// - Parameter picked: where it has a place; `nil` for one to an object that it names.
     /// - Returns: where it goes; `nil` when it is of no use any more.
-    mutating func leave(_ waiting: WaitingCall, to picked: Provider?) -> (Provider, isAcquainted: Bool)? {
+    mutating func leave(_ waiting: WaitingCall, to picked: Provider?) -> (Provider, announced: UInt64)? {
         guard !hasEnded, case .waiting(let entry) = open[waiting.id] else { return nil }
         var provider = picked
         if case .created(let key) = waiting.purpose {
@@ -216,7 +250,7 @@ struct SessionTables: ~Copyable {
         guard let provider else { return nil }
         open.insert(.leaving(entry, provider, deadline: waiting.deadline, takesPlace: picked != nil), for: waiting.id)
         if let key = waiting.resultKey { created[key] = .at(provider) }
-        return (provider, peers[provider.node.rawValue]?.isAnnounced ?? false)
+        return (provider, announced(to: provider))
     }
 
     /// Takes an open call out: it could not be sent, or is answered by the hub.
@@ -229,16 +263,29 @@ struct SessionTables: ~Copyable {
         return true
     }
 
-    /// A call that was leaving waits again: its provider has just gone.
+    /// What becomes of a call whose provider turned out to be gone when it was leaving.
+    enum Return {
+        case waits
+        /// It is nobody's concern any more, and has no answer yet.
+        case cancelled
+        /// It has no answer yet, and is not to wait any more: the hub is closing.
+        case refused
+        /// Somebody else has seen to it.
+        case ended
+    }
+
+    /// The provider that a call was leaving for turned out to be gone: it waits again.
     ///
-    /// - Parameter putBack: puts it back into the queue.
-    /// - Returns: `false` when it is of no use any more.
-    mutating func waitAgain(_ call: WaitingCall, at entry: NameEntry, putBack: () -> Void) -> Bool {
-        guard !hasEnded, open[call.id] == nil else { return false }
-        putBack()
+    /// - Parameter putBack: puts it back into the queue, if it is still wanted.
+    mutating func waitAgain(_ call: WaitingCall, at entry: NameEntry, putBack: () -> Bool) -> Return {
+        guard case .leaving(_, let provider, _, _) = open[call.id] else { return .ended }
+        if let key = call.resultKey { forgetCreation(of: key, at: provider) }
+        close(call.id)
+        guard !isAskedToLeave else { return .refused }
+        guard putBack() else { return .cancelled }
         open.insert(.waiting(entry), for: call.id)
         if let key = call.resultKey { created[key] = .waiting(entry, call.id) }
-        return true
+        return .waits
     }
 
     /// Forgets that a created object was to be found anywhere: its creation failed before it began.
@@ -273,9 +320,9 @@ struct SessionTables: ~Copyable {
 
     /// A session that this one knew has ended.
     ///
-    /// - Returns: the calls that were at it; `nil` when the two never met.
-    mutating func lose(_ session: HubSession, node: NodeID) -> [CallID]? {
-        guard peers[node.rawValue]?.session === session else { return nil }
+    /// - Returns: the calls that were at it, and which acquaintance it was; `nil` when it is none.
+    mutating func lose(_ session: HubSession, node: NodeID) -> (calls: [CallID], number: UInt64)? {
+        guard let peer = peers[node.rawValue], peer.session === session else { return nil }
         peers.remove(node.rawValue)
         var lost: [CallID] = []
         open.forEach { id, call in if call.provider?.session === session { lost.append(id) } }
@@ -283,7 +330,42 @@ struct SessionTables: ~Copyable {
         if !created.isEmpty {
             created = created.filter { if case .at(let provider) = $0.value { provider.session !== session } else { true } }
         }
-        return lost
+        return (lost, peer.number)
+    }
+
+    // MARK: Acquaintances
+
+    /// What becomes of an introduction.
+    enum Meeting {
+        /// The two have met; how often this session had met somebody by then.
+        case met(UInt64, isNew: Bool)
+        /// An earlier session of the node is here, to which nobody has said farewell yet.
+        case earlier(Peer)
+    }
+
+    /// Another session is to be an acquaintance.
+    mutating func meet(_ other: HubSession, _ node: NodeID, _ link: any FrameLink, limit: Int) throws(Unreachable) -> Meeting {
+        guard case .open = phase else { throw .gone }
+        if let known = peers[node.rawValue] { return known.session === other ? .met(known.number, isNew: false) : .earlier(known) }
+        guard peers.count < limit else { throw .tooManyPeers }
+        meetings += 1
+        peers.insert(Peer(session: other, link: link, number: meetings), for: node.rawValue)
+        return .met(meetings, isNew: true)
+    }
+
+    /// The two did not meet after all.
+    ///
+    /// - Returns: `false` when they did, since this session has spoken to the other one.
+    mutating func forget(_ node: NodeID, number: UInt64) -> Bool {
+        guard let peer = peers[node.rawValue], peer.number == number, !peer.isAnnounced else { return false }
+        peers.remove(node.rawValue)
+        return true
+    }
+
+    /// The acquaintance that serves a call by name.
+    func peer(for provider: Provider) -> Peer? {
+        guard let peer = peers[provider.node.rawValue], peer.session === provider.session else { return nil }
+        return peer
     }
 
     // MARK: Calls that are never answered

@@ -116,12 +116,18 @@ final class StoreFiles: Sendable {
     /// Makes a file whose content has been checked one of the store's: on the disk, under its name.
     func keep(_ file: IncomingFile, as digest: ContentDigest) throws(TelekinesisError) {
         let values = try directory() + "/values"
-        guard fsync(file.descriptor) == 0 else { throw failure("write a file to the disk") }
-        guard rename(file.path, "\(values)/\(Self.name(digest, file.number))") == 0 else { throw failure("name a file") }
+        let path = "\(values)/\(Self.name(digest, file.number))"
         let folder = Glibc.open(values, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw failure("open its directory") }
         defer { Glibc.close(folder) }
-        guard fsync(folder) == 0 else { throw failure("write its directory to the disk") }
+        guard fsync(file.descriptor) == 0 else { throw failure("write a file to the disk") }
+        guard rename(file.path, path) == 0 else { throw failure("name a file") }
+        guard fsync(folder) == 0 else {
+            let error = failure("write its directory to the disk")
+            // Under its name nobody would remove it.
+            unlink(path)
+            throw error
+        }
     }
 
     // MARK: Reading
@@ -159,6 +165,11 @@ final class StoreFiles: Sendable {
             return false
         }
         defer { Glibc.close(descriptor) }
+        return try Self.isWhole(descriptor, digest, size: size)
+    }
+
+    /// Whether an open file is as long as announced and what the digest says. The digest alone says nothing of the size that others are told.
+    static func isWhole(_ descriptor: Int32, _ digest: ContentDigest, size: Int) throws(TelekinesisError) -> Bool {
         var status = stat()
         guard fstat(descriptor, &status) == 0, Int(status.st_size) == size else { return false }
         return try Self.digest(of: descriptor) == digest
@@ -171,7 +182,7 @@ final class StoreFiles: Sendable {
     }
 
     /// The digest of an open file, read in pieces.
-    static func digest(of descriptor: Int32) throws(TelekinesisError) -> ContentDigest {
+    private static func digest(of descriptor: Int32) throws(TelekinesisError) -> ContentDigest {
         var hasher = try ContentHasher()
         var piece = [UInt8](repeating: 0, count: pieceSize)
         var offset: off_t = 0

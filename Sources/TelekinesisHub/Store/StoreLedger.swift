@@ -77,11 +77,13 @@ struct StoreLedger {
         guard holder.uploads < limits.uploadsPerSession else {
             throw TelekinesisError(.overloaded, "this node is storing \(limits.uploadsPerSession) values at once: await some first")
         }
-        guard holder.charged + size <= limits.sessionBytes else {
+        guard holder.holds.count + holder.uploads < limits.heldPerSession else { throw holdsTooMuch }
+        guard holder.stored.count + holder.uploads < limits.heldPerSession, holder.charged + size <= limits.sessionBytes else {
             throw TelekinesisError(
                 .storeFull,
-                "this node has stored \(holder.charged) bytes, and may store \(limits.sessionBytes) (`limits.store.sessionBytes`): let go of "
-                    + "values that are not needed; each is gone \(limits.linger) after its last use")
+                "this node has stored \(holder.charged) bytes in \(holder.stored.count) values, and may store \(limits.sessionBytes) "
+                    + "(`limits.store.sessionBytes`) in \(limits.heldPerSession) (`heldPerSession`): let go of those that are not needed; each is "
+                    + "gone \(limits.linger) after its last use")
         }
         guard bytes + size <= limits.totalBytes, items.count < limits.values else {
             throw TelekinesisError(
@@ -139,13 +141,15 @@ struct StoreLedger {
     /// - Throws: `overloaded` when the session holds too much.
     mutating func hold(_ digest: ContentDigest, by account: Account, now: UInt64) throws(TelekinesisError) -> Item? {
         guard items[digest] != nil else { return nil }
-        let holds = holders[account]?.holds ?? [:]
-        guard holds[digest] != nil || holds.count < limits.heldPerSession else {
-            throw TelekinesisError(
-                .overloaded, "this node holds \(limits.heldPerSession) values of the store (`limits.store.heldPerSession`): let go of some")
-        }
+        let holder = holders[account] ?? Holder()
+        guard holder.holds[digest] != nil || holder.holds.count + holder.uploads < limits.heldPerSession else { throw holdsTooMuch }
         note(hold: digest, by: account, now: now)
         return items[digest]
+    }
+
+    private var holdsTooMuch: TelekinesisError {
+        TelekinesisError(
+            .overloaded, "this node holds \(limits.heldPerSession) values of the store (`limits.store.heldPerSession`): let go of some")
     }
 
     private mutating func note(hold digest: ContentDigest, by account: Account, now: UInt64) {

@@ -8,7 +8,7 @@ public struct StoreLimits: Sendable {
     public var totalBytes = 4 * 1024 * 1024 * 1024
     /// Different values that the hub keeps.
     public var values = 100_000
-    /// Different values that one session may hold.
+    /// Different values that one session may hold, those that it is storing included; and of which it has stored as many may still be there.
     public var heldPerSession = 10_000
     /// Values that one session may be storing at once.
     public var uploadsPerSession = 64

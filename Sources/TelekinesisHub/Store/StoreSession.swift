@@ -120,13 +120,14 @@ final class StoreSession: Sendable {
 
     /// Keeps content that is whole.
     ///
-    /// - Throws: `badArguments` when it is not what its digest says; then nothing of it stays.
+    /// - Throws: `badArguments` when it is not what its size and digest say; then nothing of it stays.
     func finish(_ number: UInt64) throws(TelekinesisError) {
         let upload = try upload(number)
         let reference = upload.reference
         do throws(TelekinesisError) {
-            guard try StoreFiles.digest(of: upload.file.descriptor) == reference.digest else {
-                throw TelekinesisError(.badArguments, "what came is not the content that the digest stands for: it was damaged on its way")
+            guard try StoreFiles.isWhole(upload.file.descriptor, reference.digest, size: reference.size) else {
+                throw TelekinesisError(
+                    .badArguments, "what came is not the content of that size and digest: it was damaged on its way, or not all has come")
             }
             try store.files.keep(upload.file, as: reference.digest)
         } catch {

@@ -43,6 +43,10 @@ public enum QueueLimit {
     public static let data = 4 * 1024 * 1024
     /// Above this, new calls are refused.
     public static let calls = 8 * 1024 * 1024
+    /// Above this, a hub hands on nothing more of what nodes say to each other.
+    public static let relayed = 24 * 1024 * 1024
+    /// How much of what waits above ``calls`` may be one node's, as far as its receiver has not asked for it.
+    public static let share = 4 * 1024 * 1024
     /// Above this, not even replies are taken, and the reader is too slow.
     public static let replies = 32 * 1024 * 1024
 }

@@ -247,7 +247,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
             return (state.timer, state.closing)
         }
         timer?.cancel()
-        receiver.ended(self, reason ?? TelekinesisError(.disconnected, end.reason, ran: .maybe, cause: end))
+        receiver.ended(self, reason ?? TelekinesisError(.disconnected, end.reason.sentence, ran: .maybe, cause: end))
     }
 
     private func handshakeTimedOut() {

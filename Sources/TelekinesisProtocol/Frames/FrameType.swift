@@ -38,6 +38,8 @@ public enum FrameType: UInt8, Sendable {
     case drain = 18
     /// Answers up to a call id need not be remembered. Reserved.
     case settled = 19
+    /// Another node has taken over a name that this one had published. Whoever does not know that type may ignore it.
+    case replaced = 128
 
     /// Bytes of the fixed head; a frame of this type is never shorter.
     public var headSize: Int {

@@ -100,6 +100,13 @@ public enum FrameWriter {
         return bytes
     }
 
+    /// Tells a node that another one has taken over the name under which it had published the object of `key`.
+    public static func replaced(_ name: ServiceName, _ key: ActorKey) -> [UInt8] {
+        var bytes = frame(.replaced, body: Array(repeating: 0, count: 16) + name.description.utf8)
+        bytes.withUnsafeMutableBytes { key.store(in: $0, at: FrameType.replaced.headSize) }
+        return bytes
+    }
+
     /// Overwrites the peer of a frame.
     @inline(__always)
     public static func patch(peer: NodeID, in frame: UnsafeMutableRawBufferPointer) {

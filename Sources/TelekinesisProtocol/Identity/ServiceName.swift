@@ -16,7 +16,7 @@ public struct ServiceName: Hashable, Sendable, CustomStringConvertible {
     public init(_ text: some StringProtocol) throws(TelekinesisError) {
         let bytes = text.utf8
         func refuse(_ rule: String) -> TelekinesisError {
-            TelekinesisError(.invalidName, "the name \(Self.quoted(String(text))) \(rule)", ran: .no)
+            TelekinesisError(.invalidName, "the name “\(text.printable(atMost: 64, asASCII: true))” \(rule)", ran: .no)
         }
         guard !bytes.isEmpty else { throw TelekinesisError(.invalidName, "a name must not be empty", ran: .no) }
         guard bytes.count <= Self.maximumLength else {
@@ -45,14 +45,5 @@ public struct ServiceName: Hashable, Sendable, CustomStringConvertible {
         guard segmentLength > 0 else { throw refuse("must not end with a slash") }
         guard !onlyDots else { throw refuse("has a part made of dots only") }
         description = String(text)
-    }
-
-    /// A text from outside, cut and with everything escaped that could act on a terminal or a log.
-    static func quoted(_ text: String) -> String {
-        var result = "“"
-        for scalar in text.unicodeScalars.prefix(64) {
-            result += scalar.isASCII ? scalar.escaped(asASCII: true) : "\\u{\(String(scalar.value, radix: 16))}"
-        }
-        return result + (text.unicodeScalars.count > 64 ? "…”" : "”")
     }
 }

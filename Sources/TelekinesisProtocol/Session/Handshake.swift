@@ -64,7 +64,7 @@ public struct NodeHandshake: Sendable {
             state = .finished
             return .opened(welcome)
         case (.bye, _):
-            throw try Handshake.decode(WireError.self, from: frame).error(ran: .no)
+            throw try Handshake.goodbye(in: frame, ran: .no)
         default:
             throw TelekinesisError(.protocolViolation, "an unexpected frame during the handshake")
         }
@@ -166,11 +166,20 @@ public enum Handshake {
         (try? frame(.bye, WireError(error))) ?? FrameWriter.frame(.bye)
     }
 
+    /// What the other end says in a goodbye. It may be a stranger: its words are made short and printable.
+    ///
+    /// - Throws: ``TelekinesisError`` with code `protocolViolation`.
+    public static func goodbye(in frame: Frame, ran: TelekinesisError.Execution) throws -> TelekinesisError {
+        var error = try decode(WireError.self, from: frame).error(ran: ran)
+        error.message = error.message.sentence
+        return error
+    }
+
     static func advice(for method: String) -> String {
         switch method {
         case "secret": "the hub wants a shared secret: give it with TK_SECRET_FILE or --secret-file"
         case "open": "the hub is open, but this program insists on a shared secret: check that it is the right hub"
-        default: "the hub wants to authenticate with “\(method)”, which this program does not have"
+        default: "the hub wants to authenticate with \(method.quoted), which this program does not have"
         }
     }
 }

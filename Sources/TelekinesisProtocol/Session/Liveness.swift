@@ -30,7 +30,8 @@ public struct Liveness: Sendable {
 
     /// The time to look has come.
     public func check(at now: UInt64) -> Action {
-        let silence = now &- lastHeard
+        // Another thread may have heard of it since `now` was read.
+        let silence = now - min(now, lastHeard)
         if silence >= limit { return .dead }
         if silence < interval { return .wait(until: lastHeard + interval) }
         return .ping(until: min(now + interval, lastHeard + limit))

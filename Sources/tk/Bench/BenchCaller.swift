@@ -155,7 +155,5 @@ struct BenchCaller: Sendable {
 
 /// Nanoseconds of the monotonic clock.
 func now() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    MonotonicClock.now
 }

@@ -25,12 +25,6 @@ struct FloorClient: ~Copyable {
         input.deallocate()
     }
 
-    static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-
     /// Sends `size` bytes and waits for as many.
     mutating func exchange(_ size: Int) throws(SystemError) {
         var sent = try send(UnsafeRawBufferPointer(rebasing: output[..<size]))

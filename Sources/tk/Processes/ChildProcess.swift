@@ -1,5 +1,6 @@
 internal import CSystem
 internal import Glibc
+internal import Reactor
 
 /// A process that this one started, and that ends with it: when the value goes, or when this process dies in whatever way.
 ///
@@ -124,9 +125,5 @@ struct ChildProcess: ~Copyable {
         if tk_die_with_parent(parent) != 0 { exit(ExitCode.failure.rawValue) }
     }
 
-    nonisolated private static var now: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-    }
+    nonisolated private static var now: Double { Double(MonotonicClock.now) / 1e9 }
 }

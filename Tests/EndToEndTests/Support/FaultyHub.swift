@@ -24,7 +24,10 @@ final class FaultyHub: HubEndpoint {
             other.withLock { $0 }?.send(bytes, lane: frame.type == .data ? .bulk : .urgent, limit: .max)
         }
 
-        func ended(_ link: any FrameLink, _ reason: TelekinesisError) { other.withLock { $0.take() }?.close(reason) }
+        func ended(_ link: any FrameLink, _ reason: TelekinesisError) {
+            welcomed.withLock { $0 = nil }
+            other.withLock { $0.take() }?.close(reason)
+        }
     }
 
     private let hub: Hub

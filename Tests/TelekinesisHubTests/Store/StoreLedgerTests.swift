@@ -68,6 +68,29 @@ import Testing
         #expect(ledger.isEmpty)
     }
 
+    @Test func whatASessionStoresCountsAsHeldFromTheBeginning() throws {
+        var ledger = Self.ledger { $0.heldPerSession = 3 }
+        try ledger.reserve(10, for: 9)
+        _ = ledger.complete(Self.digest(9), size: 10, file: 9, for: 9, now: 0)
+        try ledger.reserve(10, for: 1)
+        try ledger.reserve(10, for: 1)
+        _ = ledger.complete(Self.digest(1), size: 10, file: 1, for: 1, now: 0)
+        _ = try ledger.hold(Self.digest(9), by: 1, now: 0)
+        let error = #expect(throws: TelekinesisError.self) { try ledger.reserve(10, for: 1) }
+        #expect(error?.code == .overloaded)
+        // There is room for what was begun.
+        _ = ledger.complete(Self.digest(2), size: 10, file: 2, for: 1, now: 0)
+        _ = try ledger.hold(Self.digest(9), by: 1, now: 0)
+        // What was let go of is still there, and charged to who has stored it.
+        for number in 1...2 { ledger.release(Self.digest(UInt8(number)), by: 1, now: 0) }
+        try ledger.reserve(10, for: 1)
+        _ = ledger.complete(Self.digest(3), size: 10, file: 3, for: 1, now: 0)
+        let full = #expect(throws: TelekinesisError.self) { try ledger.reserve(10, for: 1) }
+        #expect(full?.code == .storeFull && full?.message.contains("in 3 values") == true)
+        _ = ledger.sweep(now: 100 * Self.second)
+        try ledger.reserve(10, for: 1)
+    }
+
     @Test func whatTwoStoreAtOnceIsThereOnce() throws {
         var ledger = Self.ledger()
         try ledger.reserve(10, for: 1)

@@ -102,6 +102,19 @@ import Testing
         }
     }
 
+    @Test func nobodyCanStoreContentUnderAWrongSize() async throws {
+        try await Self.withStore { hub, _ in
+            let (liar, honest) = (try SimulatedNode(hub), try SimulatedNode(hub))
+            let (bytes, reference) = try Self.content(100_000)
+            let upload = try await liar.begin(StoredReference(digest: reference.digest, size: 100_001))
+            try await liar.write(bytes, to: upload)
+            #expect(try await liar.laterError(StoreService.finish, upload)?.code == .badArguments)
+            #expect(hub.statistics.storedValues == 0 && hub.statistics.storedBytes == 0)
+            try await honest.store(bytes, as: reference)
+            #expect(try await honest.read(reference) == bytes)
+        }
+    }
+
     @Test func aConnectionThatIsCutWhileItStoresLeavesNothing() async throws {
         try await Self.withStore { hub, path in
             let (bytes, reference) = try Self.content(100_000)

@@ -89,7 +89,7 @@ import Testing
         let cancelled = hub.take(.cancel).map(\.call)
         #expect(cancelled.count >= 5 && Set(cancelled).count == cancelled.count)
         #expect(node.session.state.withLock { $0.pending.count } == 10 - cancelled.count)
-        hub.send(FrameWriter.frame(.gone, peer: provider))
+        hub.send(FrameWriter.frame(.gone, peer: provider, call: 1))
         hub.cut()
         var codes: [TelekinesisError.Code] = []
         for call in calls {

@@ -36,8 +36,8 @@ import Testing
         _ = try await hub.answer(to: 1)
         begin(6...6, from: 77)
         #expect(node.session.incoming.counts[0] == 10)
-        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77)))
-        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 78)))
+        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77), call: 1))
+        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 78), call: 1))
         while node.session.incoming.counts[0] > 2 { await Task.yield() }
         begin(7...10, from: 77)
         #expect(node.session.incoming.counts[0] == 6)

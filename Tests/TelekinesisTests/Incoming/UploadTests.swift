@@ -36,13 +36,13 @@ import Testing
         // Others have a share of their own.
         for id in 1...2 as ClosedRange<CallID> { hub.call(key, id: id, from: 78, firstOfMany: 60 * Self.kibibyte) }
         #expect(uploads() == 3)
-        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 78)))
+        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 78), call: 1))
         #expect(uploads() == 1)
         // Small beginnings are counted as well.
         for id in 4...8 as ClosedRange<CallID> { hub.call(key, id: id, from: 77, firstOfMany: 1) }
         #expect(try await hub.answer(to: 8).error?.code == .overloaded)
         #expect(uploads() == 5)
-        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77)))
+        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77), call: 1))
         #expect(node.isUntouched)
         await node.close()
     }
@@ -67,8 +67,38 @@ import Testing
         #expect(node.isUntouched)
         await node.close()
     }
-}
 
-extension Node {
-    fileprivate var isUntouched: Bool { session.incoming.counts.allSatisfy { $0 == 0 } }
+    @Test func argumentsHaveTheirRoomUntilTheCallIsAnswered() async throws {
+        let hub = try ScriptedHub()
+        let (node, _) = try await node(hub)
+        let (gate, opening) = AsyncStream.makeStream(of: Void.self)
+        try await node.publish(function: "slow", concurrency: 1) { for await _ in gate {} }
+        let key = try hub.publishedKey()
+        func call(_ id: CallID, from peer: UInt64) {
+            hub.call(key, id: id, from: peer, firstOfMany: 60 * Self.kibibyte)
+            hub.finish(id, from: peer, with: [1])
+        }
+        // Whole, one in a method that waits, the other at the gate.
+        for id in 1...2 as ClosedRange<CallID> { call(id, from: 77) }
+        #expect(node.session.incoming.counts[0...1] == [2, 0])
+        #expect(node.session.incoming.counts[2] > 120 * Self.kibibyte)
+        call(3, from: 77)
+        #expect(try await hub.answer(to: 3).error?.code == .overloaded)
+        // The id of one that runs is taken, and its room remains its own.
+        call(1, from: 77)
+        #expect(try await hub.answer(to: 1).error?.code == .protocolViolation)
+        #expect(node.session.incoming.counts[2] > 120 * Self.kibibyte)
+        // Others have their own share.
+        call(1, from: 78)
+        #expect(node.session.incoming.counts[0] == 3)
+        // With the answer there is room again.
+        hub.send(FrameWriter.frame(.cancel, peer: NodeID(rawValue: 77), call: 2))
+        #expect(try await hub.answer(to: 2).error?.code == .cancelled)
+        call(4, from: 77)
+        #expect(node.session.incoming.counts[0] == 3)
+        opening.finish()
+        try await eventually { node.isUntouched }
+        #expect(hub.take(.reply).allSatisfy { $0.error == nil })
+        await node.close()
+    }
 }

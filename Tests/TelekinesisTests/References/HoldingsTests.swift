@@ -26,6 +26,15 @@ import Testing
         #expect(holdings.isEmpty)
     }
 
+    @Test func whoGivesNothingBackOwesNothing() throws {
+        var holdings = Holdings()
+        #expect(holdings.take(key, from: ann, count: 0, limit: limit) == .none)
+        #expect(holdings.isEmpty)
+        _ = try holdings.give(key, to: ann, by: bob, limit: limit)
+        #expect(holdings.take(key, from: ann, count: 0, limit: limit) == .none)
+        #expect(holdings.holds(key, ann) && holdings.charged(to: bob) == 1)
+    }
+
     @Test func aResultThatWasNeverThereIsNotOwed() throws {
         var holdings = Holdings()
         #expect(holdings.take(key, from: ann, count: 1, mayComeEarly: false, limit: limit) == .none)

@@ -23,6 +23,42 @@ import Testing
         #expect(hub.joins == 2)
     }
 
+    @Test(arguments: [
+        FrameType.call, .reply, .data, .credit, .end, .note, .share, .settled, .peer, .release, .welcome, .cancel, .gone, .drain, .proof,
+    ])
+    func noFrameOfASessionPassesForAHandshake(_ type: FrameType) async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        let node = try await Node.connect(hub)
+        hub.greetNext(with: [FrameWriter.frame(type, peer: NodeID(rawValue: 77), call: 1)])
+        hub.cut()
+        let waiting = Task { try await node.ping() }
+        await clock.advance(by: 60_000_000)
+        #expect(hub.joins == 2)
+        let error = await #expect(throws: TelekinesisError.self) { try await waiting.value }
+        #expect(error?.code == .protocolViolation && error?.ran == .no)
+        #expect(node.session.incoming.counts == [0, 0, 0, 0])
+        // The next one who answers may be the hub again.
+        await clock.advance(by: 2_000_000_000)
+        #expect(hub.joins == 3)
+        try await node.ping()
+        await node.close()
+    }
+
+    @Test func whatAStrangerSaysIsShortAndPrintable() async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        let node = try await Node.connect(hub)
+        hub.greetAll(with: [Handshake.bye(TelekinesisError(.forbidden, "\u{1b}[2J" + String(repeating: "go away\n", count: 5_000)))])
+        hub.cut()
+        let waiting = Task { try await node.ping() }
+        await clock.advance(by: 1_000_000_000)
+        let error = await #expect(throws: TelekinesisError.self) { try await waiting.value }
+        let text = "\(try #require(error))"
+        #expect(text.utf8.count < 2_000 && text.contains("go away") && !text.unicodeScalars.contains { $0.value < 32 })
+        await node.close()
+    }
+
     @Test(arguments: TelekinesisError.Code.allCases)
     func aGoodbyeBeforeTheWelcomeEndsNothingForGood(_ code: TelekinesisError.Code) async throws {
         let clock = VirtualClock()
@@ -76,25 +112,6 @@ import Testing
         await clock.advance(by: 10_000_000_000)
         _ = try await waiting.value
         await node.close()
-    }
-
-    @Test func resultsThatNobodyTakesAreBounded() async throws {
-        let hub = try ScriptedHub()
-        let node = try await Node.connect(hub) { $0.maximumPartialBytes = 4 * 1024 * 1024 }
-        try await node.publish(function: "large") { [UInt8](repeating: 7, count: 2 * 1024 * 1024) }
-        let key = try hub.publishedKey()
-        func call(_ id: CallID, from peer: UInt64) async throws -> HeardFrame {
-            hub.call(key, id: id, from: peer)
-            return try await hub.answer(to: id)
-        }
-        var errors: [TelekinesisError] = []
-        for id in 1...10 { if let error = try await call(CallID(id), from: 77).error { errors.append(error) } }
-        #expect(errors.count >= 5)
-        #expect(errors.allSatisfy { $0.code == .overloaded && $0.ran == .yes })
-        // Others are not disturbed, and with its caller what waited goes.
-        #expect(try await call(1, from: 78).error == nil)
-        hub.send(FrameWriter.frame(.gone, peer: NodeID(rawValue: 77)))
-        #expect(try await call(11, from: 77).error == nil)
     }
 
     @Test func aHandleThatAnotherTaskIsAboutToBindIsBoundInFrontOfTheCall() async throws {

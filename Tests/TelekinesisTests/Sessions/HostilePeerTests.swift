@@ -142,7 +142,7 @@ import Testing
             stage.hub.send(FrameWriter.release(ActorKey(low: number, high: 1), of: Self.peer, count: 1))
         }
         #expect(stage.node.session.incoming.registry.heldCount == 1_000)
-        stage.hub.send(FrameWriter.frame(.gone, peer: Self.peer))
+        stage.hub.send(FrameWriter.frame(.gone, peer: Self.peer, call: 1))
         #expect(stage.node.session.incoming.registry.heldCount == 0)
         try await stage.isUndisturbed()
     }
@@ -210,6 +210,33 @@ import Testing
         #expect(error.code == TelekinesisError.Code.protocolViolation.rawValue)
         await ended.wait()
         try await eventually { node.session.incoming.counts[0] == 0 }
+        try await stage.isUndisturbed()
+    }
+
+    @Test func aWindowThatNobodyCouldWantOpensNoStream() async throws {
+        let stage = try await Stage()
+        let (hub, node) = (stage.hub, stage.node)
+        try await node.publish(function: "numbers") { RemoteStream(0..<100) }
+        hub.call(try hub.publishedKey(), id: 2, from: Self.peer.rawValue)
+        let answer = try await hub.answer(to: 2)
+        let source = answer.body.withUnsafeBytes { try? ReferenceTable.parse($0).entries.first?.key }
+        hub.open(try #require(source ?? nil), id: 3, from: Self.peer.rawValue, window: .max)
+        #expect(try await hub.answer(to: 3).error?.code == .badArguments)
+        #expect(node.session.incoming.counts[0] == 0)
+        try await stage.isUndisturbed()
+    }
+
+    @Test func framesOfAStreamThatNobodyReadsAreBoundedHoweverSmall() async throws {
+        let stage = try await Stage()
+        let (hub, node) = (stage.hub, stage.node)
+        let stream = node.session.open(node.session.held(.random(), at: Self.peer), window: 1_000)
+        for _ in 0..<100_000 {
+            hub.send(FrameWriter.data(flags: .towardsCaller, peer: Self.peer, call: stream.call, channel: Channel.stream, bytes: [1]))
+        }
+        #expect(stream.heldBytes == 1_000)
+        var pieces = 0
+        while case .elements(let reader, _) = try await stream.next() { pieces += reader.position < reader.end ? 1 : 0 }
+        #expect(pieces == 1)
         try await stage.isUndisturbed()
     }
 

@@ -63,3 +63,65 @@ import Testing
         await node.close()
     }
 }
+
+@Suite(.timeLimit(.minutes(1))) struct RebindingTests {
+    /// The handles that the hub was asked to bind and to unbind since the last time.
+    private func words(_ hub: ScriptedHub) throws -> (bound: [UInt32], unbound: [UInt32]) {
+        let calls = hub.take(.call)
+        return (
+            try calls.filter { $0.selector == HubService.resolve.rawValue }.map { try $0.argument(ResolveRequest.self).route },
+            try calls.filter { $0.selector == HubService.unbind.rawValue }.map { try $0.argument() }
+        )
+    }
+
+    @Test func aNameThatIsOnlyUsedWhileTheConnectionOpensIsUnboundAgain() async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        let node = try await Node.connect(hub)
+        try await node.publish(function: "one") { 1 }
+        // All names are bound again by then, and the session is not open yet.
+        let handle = Atomic<UInt32>(0)
+        hub.surprise(HubService.publish) {
+            let route = try? node.session.boundRoute(ServiceName("brief"))
+            handle.store(route?.handle ?? 0, ordering: .relaxed)
+        }
+        hub.cut()
+        await clock.advance(by: 10_000_000_000)
+        let words = try words(hub)
+        #expect(words.bound == [handle.load(ordering: .relaxed)] && words.unbound == words.bound)
+        await node.close()
+    }
+
+    @Test func aNameThatIsOnlyUsedWhileThereIsNoConnectionIsNotBound() async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        let node = try await Node.connect(hub)
+        hub.greetAll(with: [Handshake.bye(TelekinesisError(.draining, "not now"))])
+        hub.cut()
+        _ = node.session.boundRoute(try ServiceName("left"))
+        let kept = node.session.boundRoute(try ServiceName("kept"))
+        hub.greetAll(with: nil)
+        _ = hub.take(.call)
+        await clock.advance(by: 10_000_000_000)
+        let words = try words(hub)
+        #expect(words.bound == [kept.handle] && words.unbound.isEmpty)
+        await node.close()
+    }
+
+    @Test func aNodeThatIsClosedWhileItWaitsForTheNextAttemptEndsAtOnce() async throws {
+        let clock = VirtualClock()
+        let hub = try ScriptedHub(clock: .virtual(clock))
+        weak var session: NodeSession?
+        do {
+            let node = try await Node.connect(hub)
+            session = node.session
+            hub.greetAll(with: [Handshake.bye(TelekinesisError(.forbidden, "go away"))])
+            hub.cut()
+            await clock.advance(by: 100_000_000_000)
+            await node.close()
+        }
+        // Not a moment passes.
+        await clock.advance(by: 0)
+        try await eventually { session == nil }
+    }
+}

@@ -20,6 +20,8 @@ final class ScriptedHub: HubEndpoint {
             node: NodeID(rawValue: 5), principal: .anonymous, ticket: nil, epoch: 1, proof: [], pingInterval: 15, maximumCalls: 100)
         /// The answer of the hub's method of that selector, in place of `nil`.
         var answers: [UInt64: [UInt8]] = [:]
+        /// Run once, when one of the hub's methods of that selector is called.
+        var surprises: [UInt64: @Sendable () -> Void] = [:]
     }
 
     let eventLoops: EventLoopGroup
@@ -57,6 +59,15 @@ final class ScriptedHub: HubEndpoint {
         state.withLock { $0.answers[selector.rawValue] = value }
     }
 
+    /// Has something happen while the next call of one of the hub's methods is on its way.
+    func surprise(_ selector: Selector, with body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.surprises[selector.rawValue] = body }
+    }
+
+    fileprivate func takeSurprise(_ selector: UInt64) -> (@Sendable () -> Void)? {
+        state.withLock { $0.surprises.removeValue(forKey: selector) }
+    }
+
     fileprivate var currentWelcome: Welcome { state.withLock { $0.welcome } }
     fileprivate func answer(_ selector: UInt64) -> [UInt8]? { state.withLock { $0.answers[selector] } }
 
@@ -90,17 +101,27 @@ final class ScriptedHub: HubEndpoint {
 
     /// A call by some peer of a function that the node has published.
     ///
-    /// - Parameter size: how many bytes the first frame's arguments have, where more are to follow.
-    func call(_ key: ActorKey, id: CallID, from peer: UInt64, remaining: UInt32 = 30_000, firstOfMany size: Int? = nil) {
+    /// - Parameters:
+    ///   - size: how many bytes the first frame's arguments have, where more are to follow.
+    ///   - selector: what it means, if not the function.
+    func call(
+        _ key: ActorKey, id: CallID, from peer: UInt64, remaining: UInt32 = 30_000, firstOfMany size: Int? = nil,
+        selector: Selector = ObjectService.function
+    ) {
         var frame = FrameWriter.frame(.call, body: [UInt8](repeating: 0, count: CallBody.fixedSize + (size ?? 0)))
         frame.withUnsafeMutableBytes {
             FrameWriter.call(
                 over: $0, flags: size == nil ? [] : .more, peer: NodeID(rawValue: peer), call: id, target: .key(key), remaining: remaining)
             CallBody.writeFixed(
-                UnsafeMutableRawBufferPointer(rebasing: $0[FrameType.call.headSize...]), selector: ObjectService.function.rawValue,
-                signature: 0, encoding: .messagePack, argumentCount: 0)
+                UnsafeMutableRawBufferPointer(rebasing: $0[FrameType.call.headSize...]), selector: selector.rawValue, signature: 0,
+                encoding: .messagePack, argumentCount: 0)
         }
         send(frame)
+    }
+
+    /// The rest of a call's arguments.
+    func finish(_ call: CallID, from peer: UInt64, with bytes: [UInt8] = []) {
+        send(FrameWriter.data(flags: .last, peer: NodeID(rawValue: peer), call: call, bytes: bytes[...]))
     }
 
     /// A peer begins to read a stream that it was given.
@@ -165,6 +186,7 @@ private final class Ear: FrameReceiver {
             return
         }
         let selector = (try? CallBody(parsing: frame.body, flags: []))?.selector ?? 0
+        hub.takeSurprise(selector)?()
         let isResolve = selector == HubService.resolve.rawValue
         let answer = ResolveAnswer(kind: .object, sharing: .shared, provider: nil)
         let value = isResolve ? try? MessagePackEncoder().encode(answer) : [0xc0]
@@ -224,4 +246,9 @@ extension Node {
         change(&configuration)
         return try await connect(to: hub, configuration: configuration)
     }
+}
+
+extension Node {
+    /// Whether no call of another node is under way here, nor anything that is left of one.
+    var isUntouched: Bool { session.incoming.counts.allSatisfy { $0 == 0 } }
 }

@@ -158,7 +158,7 @@ final class OutgoingConnection<Receiver: TransportReceiver>: StreamHandler {
     }
 
     private func refuse(_ reason: String) {
-        fail(TelekinesisError(.unreachable, "\(url): \(reason)"))
+        fail(TelekinesisError(.unreachable, "\(url): \(reason.sentence)"))
     }
 
     func writable() { transport?.writable() }
