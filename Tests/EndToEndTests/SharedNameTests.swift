@@ -135,11 +135,7 @@ import Testing
         try await one.publish(Counter(on: one), as: "demo/counter")
         let error = try await failure { try await two.publish(Counter(on: two), as: "demo/counter") }
         #expect(error.code == .nameTaken)
-<<<<<<< HEAD
-        #expect(error.message.contains("held exclusively by anonymous"))
-=======
         #expect(error.message.contains("held exclusively by anonymous, who published it 0 s ago"))
->>>>>>> user
         #expect(error.message.contains("anonymous"))
         // The refused one can take another name, and the first one's when it is free.
         try await two.publish(Counter(on: two), as: "demo/other")
