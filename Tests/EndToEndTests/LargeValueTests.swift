@@ -14,8 +14,7 @@ import Testing
         let (provider, caller) = (try await hub.connect(), try await hub.connect())
         try await provider.publish(Probe(on: provider), as: "demo/probe")
         let probe = try await caller.resolve("demo/probe", as: Probe.self)
-        // Several frames; but a call whose arguments take 10 ms to decode loses its loop, and under a sanitizer 3 MiB do so now and then.
-        let large = [UInt8](repeating: 1, count: Self.mebibyte / 2)
+        let large = [UInt8](repeating: 1, count: 3 * Self.mebibyte)
         var tasks: [Task<Void, any Error>] = []
         for number in 0..<40 {
             tasks.append(

@@ -40,6 +40,56 @@ import Testing
         await provider.close()
         await hub.stop()
     }
+
+    @Test func laterCallsToTheSameObjectWaitForArgumentsThatTakeLongToRead() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try await hub.connect(), try await hub.connect())
+        try await provider.publish(Ledger(on: provider), as: "demo/ledger")
+        try await provider.publish(Ledger(on: provider), as: "demo/other")
+        let ledger = try await caller.resolve("demo/ledger", as: Ledger.self)
+        let other = try await caller.resolve("demo/other", as: Ledger.self)
+        try await withTaskExecutorPreference(caller.executor) {
+            try await withThrowingTaskGroup { group in
+                for number in 0..<60 {
+                    group.addImmediateTask {
+                        if number % 20 == 0 {
+                            try await ledger.record(number, with: LongToRead())
+                        } else {
+                            try await ledger.record(number, computing: 0)
+                        }
+                    }
+                }
+                // Others need not wait.
+                let start = ContinuousClock.now
+                try await other.record(0, computing: 0)
+                #expect(ContinuousClock.now - start < .milliseconds(60))
+                try await group.waitForAll()
+            }
+        }
+        let (count, strays) = try await (ledger.count(), ledger.strays())
+        #expect(count == 60 && strays == 0)
+        await caller.close()
+        await provider.close()
+        await hub.stop()
+    }
+}
+
+/// Takes its thread so long to read that the thread loses its loop.
+struct LongToRead: Codable {
+    var padding = [Int](repeating: 7, count: 20_000)
+
+    init() {}
+
+    init(from decoder: any Decoder) throws {
+        padding = try decoder.singleValueContainer().decode([Int].self)
+        let end = ContinuousClock.now + .milliseconds(60)
+        while ContinuousClock.now < end {}
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(padding)
+    }
 }
 
 /// Notes whether numbers come in order.
@@ -49,6 +99,8 @@ private distributed actor Ledger {
     private var lost = 0
 
     init(on node: Node) { actorSystem = node }
+
+    distributed func record(_ number: Int, with argument: LongToRead) { record(number, computing: 0) }
 
     distributed func record(_ number: Int, computing milliseconds: Int) {
         if number != next { outOfOrder += 1 }

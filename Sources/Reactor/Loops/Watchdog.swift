@@ -55,7 +55,10 @@ final class Watchdog: Sendable {
                     interval = Self.intervalOfSuspicion
                     if isStuck(suspect), crew.reserve() {
                         let claim = loop.takeFrom(job: sight.runningJob)
-                        if claim != nil { letFinishStep(sight.thread) }
+                        if claim != nil {
+                            let step = ThreadStep(thread: sight.thread)
+                            repeat { usleep(50) } while !step.isOver
+                        }
                         crew.seat(claim.map { (loop, $0) })
                         suspects[index] = nil
                     }
@@ -87,21 +90,6 @@ final class Watchdog: Sendable {
         let used = tk_thread_processor_time(suspect.loop.thread) &- suspect.processorTime
         return used >= Self.processorTime || tk_thread_is_runnable(suspect.loop.thread) == 0
     }
-
-    /// Lets a thread that has just lost its loop come to where it notices: what it was about to hand to somebody in order, and what comes next on the
-    /// loop, would change places if it were not running just now.
-    private func letFinishStep(_ thread: Int32) {
-        let used = tk_thread_processor_time(thread)
-        let end = MonotonicClock.now + Self.longestStep
-        repeat {
-            usleep(50)
-        } while tk_thread_processor_time(thread) &- used < Self.step && MonotonicClock.now < end && tk_thread_is_runnable(thread) != 0
-    }
-
-    /// Processor time in which a thread has come to the end of anything short.
-    private static let step: UInt64 = 20_000
-    /// How long a thread is waited for that gets no processor.
-    private static let longestStep: UInt64 = 2_000_000
 
     private func park(_ loops: [EventLoop], _ suspects: [Suspect?]) {
         parked.store(true, ordering: .relaxed)

@@ -18,6 +18,8 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
     package private(set) var decodedCount = 0
     /// The storable values among the arguments, as far as they have been fetched.
     var fetched: FetchedValues?
+    /// Run when the last argument has been read, where somebody waits for that.
+    var isOver: Once?
 
     init(
         _ reader: MessagePackReader, count: Int, origin: MessagePackDecoder.Origin = .native, _ received: ReceivedReferences?,
@@ -49,6 +51,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
             }
             if let needed = scope.needed { throw self.needed(needed, from: start) }
             decodedCount += 1
+            if let isOver, decodedCount == argumentCount { isOver.run() }
             return argument
         } catch {
             throw scope.needed.map { needed($0, from: start) } ?? error

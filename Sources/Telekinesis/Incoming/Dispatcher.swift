@@ -5,8 +5,9 @@ internal import Synchronization
 ///
 /// A *worker* is a task that executes one call after the other for as long as none suspends. Before a worker starts a call while others wait, it
 /// makes sure that a second worker comes next on the loop: when the first suspends, the second goes on. So a call costs no task of its own, and a
-/// method that waits holds nobody up. Only the thread that owns the loop takes calls from the queue, or their order would be lost. Once the loop has
-/// ended, workers run wherever there is room, and calls that still come are executed without order.
+/// method that waits holds nobody up. Only the thread that owns the loop takes calls from the queue, or their order would be lost; and a thread may lose
+/// the loop while it reads the arguments of a call, so where that may take long, later calls to the same object wait for it. Once the loop has ended,
+/// workers run wherever there is room, and calls that still come are executed without order.
 final class Dispatcher: Sendable {
     private struct State: ~Copyable {
         var queue = CallQueue()
@@ -15,6 +16,22 @@ final class Dispatcher: Sendable {
         var wakeIsDue = false
         /// No worker waits any more: one that did would wait for ever.
         var isOver = false
+        /// By object, the calls to it that wait until the arguments of an earlier one have been read.
+        var behind: [ObjectIdentifier: [IncomingCall]] = [:]
+
+        /// Takes the next call that need not wait.
+        mutating func next() -> IncomingCall? {
+            while let call = queue.popFirst() {
+                guard let callee = call.charged.map(ObjectIdentifier.init), call.isLongToRead || !behind.isEmpty else { return call }
+                if behind[callee] != nil {
+                    behind[callee]?.append(call)
+                } else {
+                    if call.isLongToRead { behind[callee] = [] }
+                    return call
+                }
+            }
+            return nil
+        }
     }
 
     private enum Wake {
@@ -67,18 +84,53 @@ final class Dispatcher: Sendable {
         while true {
             let mayTake = loop.isCurrent || loop.hasStopped
             let (call, wake) = state.withLock { state -> (IncomingCall?, Wake) in
-                guard mayTake, let call = state.queue.popFirst() else { return (nil, .nobody) }
+                guard mayTake, let call = state.next() else { return (nil, .nobody) }
                 return (call, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))
             }
             if let call {
                 perform(wake)
+                let hasRead = call.isLongToRead ? hold(call) : nil
+                worker.hasRead = hasRead
                 await call.run(by: worker)
+                hasRead?.run()
                 if worker.isCancelled { return }
             } else if await !park(worker) {
                 return
             }
         }
     }
+
+    /// - Returns: to be run when the arguments of the call, which is about to be executed, have been read.
+    private func hold(_ call: IncomingCall) -> Once? {
+        guard let callee = call.charged.map(ObjectIdentifier.init) else { return nil }
+        // Reading runs the user's code.
+        let timer = loop.schedule(after: Self.longestReading) { [self] in letPass(callee) }
+        return Once { [self] in
+            timer.cancel()
+            // On a thread that has lost the loop the call has yet to come to its object: that is its next step.
+            if loop.isCurrent { letPass(callee) } else { letPass(callee, after: ThreadStep()) }
+        }
+    }
+
+    private func letPass(_ callee: ObjectIdentifier, after step: ThreadStep) {
+        _ = loop.schedule(after: Self.pause) { [self] in
+            if step.isOver { letPass(callee) } else { letPass(callee, after: step) }
+        }
+    }
+
+    private func letPass(_ callee: ObjectIdentifier) {
+        let wake = state.withLock { state -> Wake in
+            guard let calls = state.behind.removeValue(forKey: callee), !calls.isEmpty else { return .nobody }
+            state.queue.prepend(calls)
+            return Self.wakeNext(&state)
+        }
+        perform(wake)
+    }
+
+    /// How long calls wait for one whose arguments are being read, in nanoseconds.
+    private static let longestReading: Int64 = 1_000_000_000
+    /// How often a thread is looked at, in nanoseconds.
+    private static let pause: Int64 = 500_000
 
     /// Waits to be woken. False: there are enough workers that wait, or nothing is left to wait for.
     private nonisolated(nonsending) func park(_ worker: Worker) async -> Bool {
@@ -114,6 +166,8 @@ final class Worker: Sendable {
     let scratch = ResultScratch()
     /// The memory of the last reply. Touched only by the worker's task.
     nonisolated(unsafe) var spare: [UInt8] = []
+    /// To be run when the arguments of the call that it executes have been read, where somebody waits for that. Touched only by the worker's task.
+    nonisolated(unsafe) var hasRead: Once?
 
     private init() {}
 
@@ -163,6 +217,8 @@ struct CallQueue: ~Copyable {
     var isEmpty: Bool { first == calls.count }
 
     mutating func append(_ call: IncomingCall) { calls.append(call) }
+
+    mutating func prepend(_ others: [IncomingCall]) { calls.insert(contentsOf: others, at: first) }
 
     mutating func popFirst() -> IncomingCall? {
         guard first < calls.count else { return nil }

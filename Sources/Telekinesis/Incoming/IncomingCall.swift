@@ -84,6 +84,12 @@ final class IncomingCall: Sendable {
         self.owner = owner
     }
 
+    /// Whether reading its arguments may take so long that its thread loses the loop meanwhile.
+    var isLongToRead: Bool { body.bytes.count > Self.longArguments }
+
+    /// More bytes of arguments than are read in a few milliseconds, however they are made up.
+    private static let longArguments = 16 * 1024
+
     /// Executes the call and answers it.
     nonisolated(nonsending) func run(by worker: Worker) async {
         let (callee, isCancelled) = control.withLock { control in
@@ -101,6 +107,7 @@ final class IncomingCall: Sendable {
             var scope = CallScope(deadline: deadline, isUnlimited: deadline == nil, incoming: self)
             if metadata != nil { scope.baggage = baggage }
             if head.selector == ObjectService.open.rawValue, case .stream(let source) = callee?.kind {
+                worker.hasRead?.run()
                 await stream(source, in: scope)
                 return control.withLock { control in
                     control.worker = nil
@@ -109,7 +116,7 @@ final class IncomingCall: Sendable {
             }
             reply = ReplySink(ReplyWriter.start(in: worker.takeSpare()), on: owner.node)
             do {
-                try await execute(on: callee, in: scope, worker.scratch, into: &reply)
+                try await execute(on: callee, in: scope, by: worker, into: &reply)
                 if case .produce(let key) = action { try keep(under: key, &reply.writer, &reply.references) }
                 if let references = reply.references, !references.placesAreKnown { try await references.findPlaces() }
             } catch {
@@ -145,14 +152,18 @@ final class IncomingCall: Sendable {
     }
 
     private nonisolated(nonsending) func execute(
-        on callee: Callee?, in scope: CallScope, _ scratch: ResultScratch, into reply: inout ReplySink
+        on callee: Callee?, in scope: CallScope, by worker: Worker, into reply: inout ReplySink
     ) async throws {
         scope.enter()
         defer { CallScope.leave() }
-        guard owner.interceptors.isEmpty else { return try await executeIntercepted(on: callee, into: &reply) }
+        guard owner.interceptors.isEmpty else {
+            worker.hasRead?.run()
+            return try await executeIntercepted(on: callee, into: &reply)
+        }
         if case .object(let object, let table) = callee?.kind, !action.isCreation {
-            try await Self.execute(on: object, table, head: head, body: body, received, on: owner.node, scratch, into: &reply)
+            try await Self.execute(on: object, table, head: head, body: body, received, on: owner.node, worker, into: &reply)
         } else {
+            worker.hasRead?.run()
             try await executeNamed(callee, into: &reply)
         }
     }
@@ -236,13 +247,14 @@ final class IncomingCall: Sendable {
     /// - Throws: ``FetchNeeded`` when some of those are missing.
     nonisolated(nonsending) static func execute(
         on object: any DistributedActor, _ table: MethodTable, head: CallBody, body: SplitBytes, _ received: ReceivedReferences?,
-        on home: NodeHome, _ scratch: ResultScratch? = nil, fetched: FetchedValues? = nil, into reply: inout ReplySink
+        on home: NodeHome, _ worker: Worker? = nil, fetched: FetchedValues? = nil, into reply: inout ReplySink
     ) async throws {
         var call = try ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: home)
         if let fetched { call.arguments.fetched = fetched }
+        if let hasRead = worker?.hasRead { call.arguments.isOver = hasRead }
         let result: MethodResult
         do throws(MethodFailure) {
-            result = try await call.method.execute(on: object, arguments: &call.arguments, scratch: scratch)
+            result = try await call.method.execute(on: object, arguments: &call.arguments, scratch: worker?.scratch)
         } catch {
             if fetched == nil, let needed = error.fetchNeeded {
                 return try await execute(fetching: needed, on: object, table, head: head, body: body, received, on: home, into: &reply)
