@@ -1,4 +1,5 @@
 internal import Distributed
+internal import JSONText
 internal import MessagePack
 internal import Synchronization
 internal import TelekinesisLink
@@ -108,10 +109,14 @@ final class IncomingCall: Sendable {
                 }
             }
             reply = ReplySink(ReplyWriter.start(in: worker.takeSpare()), on: owner.node)
+            let answersInJSON = head.encoding == .json
+            // An object that is to be registered is no part of the answer.
+            if answersInJSON, action.key == nil { reply.writesText = true }
             do {
                 try await execute(on: callee, in: scope, worker.scratch, into: &reply)
                 if case .produce(let key) = action { try keep(under: key, &reply.writer, &reply.references) }
                 if let references = reply.references, !references.placesAreKnown { try await references.findPlaces() }
+                if answersInJSON { try ReplyWriter.writeAsJSON(&reply.writer) }
             } catch {
                 (reply, flags) = failed(error)
                 failure = error
@@ -135,6 +140,7 @@ final class IncomingCall: Sendable {
     private func failed(_ error: any Error) -> (ReplySink, ReplyFlags) {
         var reply = ReplySink(ReplyWriter.start(), on: owner.node)
         let flags = ReplyWriter.write(thrown: error, into: &reply.writer)
+        if head.encoding == .json { try? ReplyWriter.writeAsJSON(&reply.writer) }
         return (reply, flags)
     }
 
@@ -182,7 +188,7 @@ final class IncomingCall: Sendable {
                 decoder.fetched = fetched
                 return try await function.body(&decoder)
             }
-            var scope = CodingScope(writing: nil, home: .passUnretained(owner.node), takesValues: true)
+            var scope = CodingScope(writing: nil, home: .passUnretained(owner.node), takesValues: true, asText: reply.writesText)
             try scope.run { try result(&reply.writer) }
             reply.references = scope.outgoing
             if let values = scope.values { try await values.store(into: &reply.writer.bytes, on: owner.node.storage, ran: .yes) }
@@ -260,7 +266,7 @@ final class IncomingCall: Sendable {
     /// Answers with an error without running anything.
     func refuse(_ error: TelekinesisError) {
         var writer = ReplyWriter.start()
-        let flags = ReplyWriter.write(error, into: &writer)
+        let flags = ReplyWriter.write(error, in: head.encoding, into: &writer)
         _ = owner.finish(self, reply: writer.take(), flags: flags, nil)
     }
 
@@ -331,8 +337,33 @@ enum ReplyWriter {
     }
 
     /// Writes an error that the runtime found before the method was executed.
-    static func write(_ error: TelekinesisError, into writer: inout MessagePackWriter) -> ReplyFlags {
-        write(WireError(error), ran: error.ran, into: &writer)
+    ///
+    /// - Parameter encoding: that of the call.
+    static func write(
+        _ error: TelekinesisError, in encoding: Encoding = .messagePack, into writer: inout MessagePackWriter
+    ) -> ReplyFlags {
+        defer { if encoding == .json { try? writeAsJSON(&writer) } }
+        return write(WireError(error), ran: error.ran, into: &writer)
+    }
+
+    /// Makes JSON of a reply that was written.
+    ///
+    /// - Throws: `badResult` where JSON has nothing for a value.
+    @inline(never)
+    static func writeAsJSON(_ writer: inout MessagePackWriter) throws(TelekinesisError) {
+        let reply = writer.take()
+        var text = [UInt8](reply.bytes[...prefix])
+        text.reserveCapacity(reply.count * 2)
+        text[prefix] = Encoding.json.rawValue
+        var reader = reply.reader(from: prefix + 1)
+        do {
+            try JSONText.fromMessagePack(&reader, into: &text)
+        } catch {
+            throw TelekinesisError(
+                .badResult, "the result cannot be written in JSON, as the call was: \(DecodingError.reason(of: error))", ran: .yes,
+                cause: error)
+        }
+        writer = MessagePackWriter(appendingTo: text)
     }
 
     /// Writes what executing a call threw.
@@ -377,6 +408,8 @@ struct ReplySink: ResultSink, Sendable {
     var references: OutgoingReferences?
     /// The storable values in it.
     private(set) var values: OutgoingValues?
+    /// Whether it is to be JSON.
+    var writesText = false
 
     init(_ writer: consuming MessagePackWriter, on home: NodeHome) {
         self.writer = writer
@@ -388,7 +421,7 @@ struct ReplySink: ResultSink, Sendable {
         let encoder = MessagePackEncoder()
         do {
             if try encoder.encodePlain(result, into: &writer) { return }
-            var scope = CodingScope(writing: nil, home: .passUnretained(home), takesValues: true)
+            var scope = CodingScope(writing: nil, home: .passUnretained(home), takesValues: true, asText: writesText)
             try scope.run { try encoder.encodeItself(result, into: &writer) }
             references = scope.outgoing
             values = scope.values

@@ -104,9 +104,11 @@ final class IncomingCalls: Sendable {
     ) {
         // What the caller wants the result to be called: calls to that may follow.
         var produced = arrived?.produced
+        var encoding = Encoding.messagePack
         do throws(TelekinesisError) {
             let flags = CallFlags(rawValue: frame.flags)
             let head = try CallBody(parsing: body.bytes, flags: flags)
+            encoding = head.encoding
             let metadata = head.metadata.isEmpty ? nil : try CallMetadata(parsing: body.bytes, head.metadata)
             let deadline = arrived.map(\.deadline) ?? Self.deadline(frame)
             let key = frame.key
@@ -136,7 +138,7 @@ final class IncomingCalls: Sendable {
             if let arrived {
                 state.withLock { $0.arrivals.end(id.call, at: arrived.place, with: nil) }
             }
-            refuse(id, error, on: link)
+            refuse(id, error, in: encoding, on: link)
             if let produced { registry.settle(produced, .failure(error)) }
         }
     }
@@ -164,10 +166,10 @@ final class IncomingCalls: Sendable {
             ObjectService.open.rawValue where head.resultKey != nil:
             throw TelekinesisError(.badArguments, "this call returns no object for which its caller could choose a key", ran: .no)
         case ObjectService.describe.rawValue:
-            answer(id, ReplyWriter.encoded(callee.description), [], on: link)
+            answer(id, ReplyWriter.encoded(callee.description, in: head.encoding), [], on: link)
             return
         case ObjectService.ping.rawValue:
-            answer(id, ReplyWriter.encoded(Optional<Int>.none), [], on: link)
+            answer(id, ReplyWriter.encoded(Optional<Int>.none, in: head.encoding), [], on: link)
             return
         default: break
         }
@@ -311,9 +313,10 @@ final class IncomingCalls: Sendable {
         on link: any FrameLink, of call: IncomingCall? = nil
     ) -> [UInt8] {
         var flags = flags
+        let encoding = call?.head.encoding ?? .messagePack
         if references != nil, call?.callerHasGone == true {
             // Should it have come back, nobody there waits for what would be handed over.
-            refuse(id, Self.cancelled, on: link)
+            refuse(id, Self.cancelled, in: encoding, on: link)
             return []
         }
         if let references {
@@ -326,7 +329,7 @@ final class IncomingCalls: Sendable {
         let isLarge = size < reply.count
         if isLarge {
             guard state.withLock({ $0.resultBytes(of: id.source) <= configuration.maximumPartialBytes }) else {
-                refuse(id, Self.resultsWait, on: link)
+                refuse(id, Self.resultsWait, in: encoding, on: link)
                 return []
             }
             flags.insert(.more)
@@ -342,7 +345,7 @@ final class IncomingCalls: Sendable {
             } catch {
                 var error = error
                 error.ran = .yes
-                refuse(id, error, on: link)
+                refuse(id, error, in: encoding, on: link)
                 return []
             }
         } else {
@@ -364,7 +367,7 @@ final class IncomingCalls: Sendable {
         state.withLock { $0.downloads[id] = download }
         // A caller that has given up would take nothing more of it.
         if call?.isCancelled == true, state.withLock({ $0.downloads.removeValue(forKey: id) }) != nil {
-            refuse(id, Self.cancelled, on: link)
+            refuse(id, Self.cancelled, in: encoding, on: link)
             return []
         }
         pump(id)
@@ -429,9 +432,9 @@ final class IncomingCalls: Sendable {
         pump(id)
     }
 
-    func refuse(_ id: IncomingCall.ID, _ error: TelekinesisError, on link: any FrameLink) {
+    func refuse(_ id: IncomingCall.ID, _ error: TelekinesisError, in encoding: Encoding = .messagePack, on link: any FrameLink) {
         var writer = ReplyWriter.start()
-        let flags = ReplyWriter.write(error, into: &writer)
+        let flags = ReplyWriter.write(error, in: encoding, into: &writer)
         answer(id, SplitBytes(writer.bytes), flags, on: link)
     }
 
@@ -540,9 +543,12 @@ final class IncomingCalls: Sendable {
 
 extension ReplyWriter {
     /// A whole reply with a value.
-    static func encoded(_ value: some Encodable) -> SplitBytes {
+    ///
+    /// - Parameter encoding: that of the call.
+    static func encoded(_ value: some Encodable, in encoding: Encoding) -> SplitBytes {
         var writer = start()
         try? MessagePackEncoder().encode(value, into: &writer)
+        if encoding == .json { try? writeAsJSON(&writer) }
         return SplitBytes(writer.bytes)
     }
 }

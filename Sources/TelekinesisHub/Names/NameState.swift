@@ -7,6 +7,8 @@ struct NameState: Sendable {
     struct Service: Sendable {
         var kind: ServiceKind
         var sharing: Sharing
+        /// The only one that they read.
+        var encoding: OnlyEncoding?
         var principal: Principal
         /// Nanoseconds of the hub's clock.
         var since: UInt64
@@ -66,6 +68,12 @@ struct NameState: Sendable {
                 let what = "“\(request.name)” is served as \(service.kind.rawValue), not as \(request.kind.rawValue)"
                 return .refused(TelekinesisError(.nameTaken, what, ran: .no))
             }
+            guard service.encoding == request.encoding else {
+                let what =
+                    "the providers of “\(request.name)” read \(service.encoding == nil ? "MessagePack too" : "JSON only"): "
+                    + "all of a name must read the same"
+                return .refused(TelekinesisError(.nameTaken, what, ran: .no))
+            }
             providers.append(provider)
             isSettled = false
             self.service?.balancing = request.balancing ?? .leastOutstanding
@@ -78,7 +86,8 @@ struct NameState: Sendable {
     private mutating func add(_ provider: Provider, _ request: PublishRequest, by principal: Principal, now: UInt64) {
         let sharing = request.sharing == .replace ? Sharing.exclusive : request.sharing
         service = Service(
-            kind: request.kind, sharing: sharing, principal: principal, since: now, balancing: request.balancing ?? .leastOutstanding)
+            kind: request.kind, sharing: sharing, encoding: request.encoding, principal: principal, since: now,
+            balancing: request.balancing ?? .leastOutstanding)
         providers.append(provider)
         isSettled = false
         wasServed = true
