@@ -48,6 +48,34 @@ import Testing
         #expect(hub.statistics.providers == 0)
     }
 
+    @Test func providersOfOneNameReadTheSame() async throws {
+        let hub = try await startHub()
+        let (first, second, caller) = (try SimulatedNode(hub), try SimulatedNode(hub), try SimulatedNode(hub))
+        func request(_ name: String, _ encoding: OnlyEncoding?) throws -> PublishRequest {
+            PublishRequest(name: try ServiceName(name), key: .random(), kind: .object, sharing: .shared, encoding: encoding)
+        }
+        #expect(try first.refusal(HubService.publish, request("json", .json)) == nil)
+        #expect(try second.refusal(HubService.publish, request("json", .json)) == nil)
+        #expect(try first.refusal(HubService.publish, request("any", nil)) == nil)
+        for (name, encoding) in [("json", nil), ("any", OnlyEncoding.json)] {
+            let third = try SimulatedNode(hub)
+            #expect(try third.refusal(HubService.publish, request(name, encoding))?.code == .nameTaken)
+        }
+        #expect(try caller.resolve("json", route: 1).encoding == .json)
+        #expect(try caller.resolve("any", route: 2).encoding == nil)
+        #expect(try caller.reserve("json", route: 3).encoding == .json)
+        #expect(try caller.reserve("any", route: 4).encoding == nil)
+        // What the hub does not know, it cannot promise to callers.
+        struct Unknown: Encodable {
+            let name = "x"
+            let key = [1, 2]
+            let kind = "object"
+            let sharing = "shared"
+            let encoding = "xml"
+        }
+        #expect(try first.refusal(HubService.publish, Unknown())?.code == .badArguments)
+    }
+
     @Test func providersOfOneNameAgreeOnWhatItIs() async throws {
         let hub = try await startHub()
         let (first, second) = (try SimulatedNode(hub), try SimulatedNode(hub))

@@ -40,6 +40,35 @@ import Testing
         #expect(try Self.example("reply") == bytes, "\(Self.hexadecimal(bytes))")
     }
 
+    @Test func callInJSONIsAsDocumented() throws {
+        var bytes = [UInt8](repeating: 0, count: FrameType.call.headSize + CallBody.fixedSize) + Array(#"{"by":5}"#.utf8)
+        bytes.withUnsafeMutableBytes {
+            FrameWriter.call(over: $0, flags: [], peer: .hub, call: 4, target: .route(1), remaining: 30_000)
+            CallBody.writeFixed(
+                UnsafeMutableRawBufferPointer(rebasing: $0[FrameType.call.headSize...]),
+                selector: Selector(wireName: "increment(by:)").rawValue, signature: 0, encoding: .json, argumentCount: 0)
+        }
+        #expect(try Self.example("JSON call") == bytes, "\(Self.hexadecimal(bytes))")
+        var reply = [UInt8](repeating: 0, count: FrameHead.size) + [Encoding.json.rawValue] + Array("105".utf8)
+        reply.withUnsafeMutableBytes {
+            FrameWriter.reply(over: $0, flags: .routed, peer: NodeID(rawValue: 0x1122_3344_5566_7788), call: 4)
+        }
+        #expect(try Self.example("JSON reply") == reply, "\(Self.hexadecimal(reply))")
+    }
+
+    @Test func referenceInJSONIsAsDocumented() throws {
+        let halves = [0x1122_3344_5566_7788, 1, 2].map { NodeID(rawValue: $0).description }
+        let bytes = [Encoding.json.rawValue] + Array(#"{"$ref":"ref:\#(halves.joined())"}"#.utf8)
+        #expect(try Self.example("JSON reference") == bytes, "\(Self.hexadecimal(bytes))")
+    }
+
+    @Test func requestToPublishIsAsDocumented() throws {
+        let request = PublishRequest(
+            name: try ServiceName("demo/counter"), key: ActorKey(low: 1, high: 2), kind: .object, sharing: .exclusive, encoding: .json)
+        let bytes = try MessagePackEncoder().encode(request)
+        #expect(try Self.example("publish") == bytes, "\(Self.hexadecimal(bytes))")
+    }
+
     @Test func watchingIsAsDocumented() throws {
         let request = try MessagePackEncoder().encode(WatchRequest(prefix: "demo/", after: 7))
         #expect(try Self.example("watch request") == request, "\(Self.hexadecimal(request))")

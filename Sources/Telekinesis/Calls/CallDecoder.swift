@@ -42,7 +42,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
         guard decodedCount < argumentCount else {
             throw Refusal(.badArguments, "too few arguments: number \(decodedCount + 1), of type \(Argument.self), is missing")
         }
-        var scope = CodingScope(reading: received, home: home, fetched: fetched, takesValues: true)
+        var scope = CodingScope(reading: received, home: home, fetched: fetched, takesValues: true, asText: origin == .json)
         let start = reader.position
         do {
             let argument: Argument = try scope.run {

@@ -1,4 +1,5 @@
 public import Distributed
+internal import JSONText
 internal import MessagePack
 internal import TelekinesisProtocol
 
@@ -20,7 +21,10 @@ public struct CallEncoder: DistributedTargetInvocationEncoder, Sendable {
     private(set) var references: OutgoingReferences?
     /// The storable values among the arguments.
     private var values: OutgoingValues?
-    /// Whether there are any: then ``store(on:)`` comes before ``frame(selector:signature:resultKey:encoding:)``.
+    private var encoding = Encoding.messagePack
+    /// Those with references among them; made when there is one.
+    private var referring: ReferringArguments?
+    /// Whether there are any: then ``stored(on:)`` comes before ``frame(selector:signature:resultKey:)``.
     var hasValues: Bool { values != nil }
 
     /// What is said of the body in the head of the frame.
@@ -72,11 +76,20 @@ public struct CallEncoder: DistributedTargetInvocationEncoder, Sendable {
 
     private mutating func encodeItself<Value: Encodable>(_ value: Value, _ encoder: MessagePackEncoder, _ label: String?) throws {
         guard let home else { return try encoder.encodeItself(value, into: &writer) }
+        let start = writer.bytes.count
         var scope = CodingScope(writing: references, home: home, values: values, takesValues: true)
         try scope.run { try encoder.encodeItself(value, into: &writer) }
         references = scope.outgoing
         values = scope.values
         values?.name(label.map { "“\($0)”" } ?? "number \(count + 1)")
+        if scope.hasReferences { noteReferences(in: value, from: start, label) }
+    }
+
+    @inline(never)
+    private mutating func noteReferences(in value: any Encodable, from start: Int, _ label: String?) {
+        let arguments = referring ?? ReferringArguments()
+        arguments.all.append((start..<writer.bytes.count, label.map { "“\($0)”" } ?? "number \(count + 1)", value))
+        referring = arguments
     }
 
     /// Nothing to note: the provider knows the error type.
@@ -99,11 +112,10 @@ public struct CallEncoder: DistributedTargetInvocationEncoder, Sendable {
     }
 
     /// The bytes of the whole frame, its head still empty.
-    mutating func frame(selector: Selector, signature: UInt32, resultKey: ActorKey? = nil, encoding: Encoding = .messagePack) -> SplitBytes
-    {
+    mutating func frame(selector: Selector, signature: UInt32, resultKey: ActorKey? = nil) -> SplitBytes {
         var frame = writer.take()
         let count = UInt8(count)
-        let fixed = prefix - CallBody.fixedSize
+        let (fixed, encoding) = (prefix - CallBody.fixedSize, encoding)
         frame.bytes.withUnsafeMutableBytes { memory in
             resultKey?.store(in: memory, at: FrameType.call.headSize)
             CallBody.writeFixed(
@@ -121,6 +133,85 @@ extension CallEncoder {
         var encoder = CallEncoder()
         try encoder.append(method)
         try encoder.append(words)
-        return encoder.frame(selector: Selector(rawValue: 0), signature: 0, encoding: .words)
+        encoder.encoding = .words
+        return encoder.frame(selector: Selector(rawValue: 0), signature: 0)
+    }
+
+    /// The frame of a call without arguments.
+    static func empty(_ selector: Selector, to target: ActorTarget) throws -> SplitBytes {
+        var encoder = CallEncoder()
+        if target.readsOnlyJSON { try encoder.writeAsJSON() }
+        return encoder.frame(selector: selector, signature: 0)
+    }
+}
+
+/// The arguments with references in them: they are written again where those must be text.
+///
+/// `@unchecked Sendable`: filled by the one thread that encodes the arguments, and not changed after that; the values are arguments of a call that waits,
+/// so nobody changes them either.
+private final class ReferringArguments: @unchecked Sendable {
+    var all: [(range: Range<Int>, name: String, value: any Encodable)] = []
+}
+
+// MARK: JSON
+
+/// For those who read nothing else. The arguments are MessagePack first, as for everybody: for whom they are is only known at the end.
+extension CallEncoder {
+    /// Waits until the places of all references are known, and writes these as JSON has them.
+    @inline(never)
+    nonisolated(nonsending) mutating func findPlacesAndWriteReferencesAsText() async throws {
+        if let references, !references.placesAreKnown { try await references.findPlaces() }
+        try writeReferencesAsText()
+    }
+
+    /// Writes the references among the arguments as JSON has them. The places of all are known, and storable values are not stored yet.
+    ///
+    /// - Throws: ``TelekinesisError`` that names the argument.
+    mutating func writeReferencesAsText() throws {
+        guard let home, let arguments = referring.take() else { return }
+        var text = MessagePackWriter()
+        var copied = 0
+        for argument in arguments.all {
+            text.bytes += writer.bytes[copied..<argument.range.lowerBound]
+            var scope = CodingScope(writing: references, home: home, asText: true)
+            do {
+                try scope.run { try MessagePackEncoder().encodeItself(argument.value, into: &text) }
+            } catch {
+                throw Self.unfit(argument.name, error)
+            }
+            copied = argument.range.upperBound
+        }
+        text.bytes += writer.bytes[copied...]
+        writer.bytes = text.bytes
+    }
+
+    /// Makes one JSON array of the arguments.
+    ///
+    /// - Throws: ``TelekinesisError`` that names the argument for which JSON has nothing.
+    @inline(never)
+    mutating func writeAsJSON() throws(TelekinesisError) {
+        let arguments = writer.take()
+        var text = [UInt8](arguments.bytes[..<prefix])
+        text.reserveCapacity(arguments.count * 2)
+        var reader = arguments.reader(from: prefix)
+        text.append(UInt8(ascii: "["))
+        for number in 0..<count {
+            if number > 0 { text.append(UInt8(ascii: ",")) }
+            do {
+                try JSONText.fromMessagePack(&reader, into: &text)
+            } catch {
+                throw Self.unfit("number \(number + 1)", error)
+            }
+        }
+        text.append(UInt8(ascii: "]"))
+        writer = MessagePackWriter(appendingTo: text)
+        encoding = .json
+    }
+
+    private static func unfit(_ argument: String, _ error: any Error) -> TelekinesisError {
+        TelekinesisError(
+            .badArguments,
+            "the argument \(argument) cannot be written in JSON, and the provider reads nothing else: \(DecodingError.reason(of: error))",
+            cause: error)
     }
 }

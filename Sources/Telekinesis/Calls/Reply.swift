@@ -1,3 +1,4 @@
+internal import JSONText
 internal import MessagePack
 internal import TelekinesisProtocol
 
@@ -19,9 +20,23 @@ struct Reply: Sendable {
 extension Reply {
     /// The error in it, as it travelled.
     private var wireError: WireError? {
-        guard flags.contains(.isError), body.bytes.first == Encoding.messagePack.rawValue else { return nil }
-        var reader = body.reader(from: 1)
-        return try? MessagePackDecoder().decode(WireError.self, from: &reader)
+        guard flags.contains(.isError), let content = try? content() else { return nil }
+        var reader = content.reader
+        return try? MessagePackDecoder(origin: content.origin).decode(WireError.self, from: &reader)
+    }
+
+    /// The value in it, to be read.
+    private func content() throws -> (reader: MessagePackReader, origin: MessagePackDecoder.Origin) {
+        if body.bytes.first == Encoding.messagePack.rawValue { return (body.reader(from: 1), .native) }
+        return (try contentOfText(), .json)
+    }
+
+    @inline(never)
+    private func contentOfText() throws -> MessagePackReader {
+        guard body.bytes.first == Encoding.json.rawValue else {
+            throw TelekinesisError(.badResult, "the result is in an encoding that is not known here", ran: .yes)
+        }
+        return MessagePackReader(try JSONText.toMessagePack(body.joined, in: 1..<body.count))
     }
 
     /// The error in it.
@@ -60,21 +75,30 @@ extension Reply {
 
     private func decode<Value: Decodable>(_ type: Value.Type, on node: Node, _ fetched: FetchedValues?) throws -> Value {
         try throwError()
-        guard body.bytes.first == Encoding.messagePack.rawValue else {
-            throw TelekinesisError(.badResult, "the result is in an encoding that is not known here", ran: .yes)
-        }
-        var scope = CodingScope(
-            reading: references, origin: origin, home: .passUnretained(node.session.home), fetched: fetched, takesValues: true)
+        var (reader, encoding): (MessagePackReader, MessagePackDecoder.Origin)
         do {
-            var reader = body.reader(from: 1)
-            let value = try scope.run { try MessagePackDecoder(userInfo: CodingScope.userInfo).decode(type, from: &reader) }
-            guard let request = scope.needed else { return value }
-            throw needed(request)
+            (reader, encoding) = try content()
         } catch {
-            if let request = scope.needed { throw needed(request) }
-            let reason = DecodingError.reason(of: error)
-            throw TelekinesisError(.badResult, "the result cannot be read as \(type): \(reason)", ran: .yes, cause: error)
+            throw unreadable(type, error)
         }
+        let start = reader.position
+        var scope = CodingScope(
+            reading: references, origin: origin, home: .passUnretained(node.session.home), fetched: fetched, takesValues: true,
+            asText: encoding == .json)
+        do {
+            let value = try scope.run {
+                try MessagePackDecoder(origin: encoding, userInfo: CodingScope.userInfo).decode(type, from: &reader)
+            }
+            guard let request = scope.needed else { return value }
+            throw needed(request, reader.bytes, from: start)
+        } catch {
+            throw scope.needed.map { needed($0, reader.bytes, from: start) } ?? unreadable(type, error)
+        }
+    }
+
+    private func unreadable(_ type: any Any.Type, _ error: any Error) -> TelekinesisError {
+        TelekinesisError(
+            .badResult, "the result cannot be read as \(type): \(DecodingError.reason(of: error))", ran: .yes, cause: error)
     }
 
     /// A value of the hub's own, which has no references.
@@ -92,8 +116,8 @@ extension Reply {
         }
     }
 
-    private func needed(_ request: FetchRequest) -> FetchNeeded {
-        FetchNeeded(request: request, argument: nil, message: body.bytes, start: 1)
+    private func needed(_ request: FetchRequest, _ message: [UInt8], from start: Int) -> FetchNeeded {
+        FetchNeeded(request: request, argument: nil, message: message, start: start)
     }
 
     /// Throws the error in it, if it is one.

@@ -129,7 +129,8 @@ extension NodeSession {
     // MARK: Words to the hub that are not held back
 
     private func rebind(_ route: NameRoute, on link: any FrameLink) {
-        control(HubService.resolve, route.request(wait: false), on: link) { _ in }
+        let (name, choice) = (route.name, route.choice)
+        control(HubService.resolve, route.request(wait: false), on: link) { self.resolved(name, choice, $0) }
     }
 
     /// Publishes again what was published on an earlier connection; tries again while somebody else holds the name.

@@ -1,4 +1,5 @@
 internal import Distributed
+internal import JSONText
 internal import MessagePack
 internal import Synchronization
 internal import TelekinesisLink
@@ -115,10 +116,14 @@ final class IncomingCall: Sendable {
                 }
             }
             reply = ReplySink(ReplyWriter.start(in: worker.takeSpare()), on: owner.node)
+            let answersInJSON = head.encoding == .json
+            // An object that is to be registered is no part of the answer.
+            if answersInJSON, action.key == nil { reply.writesText = true }
             do {
                 try await execute(on: callee, in: scope, by: worker, into: &reply)
                 if case .produce(let key) = action { try keep(under: key, &reply.writer, &reply.references) }
                 if let references = reply.references, !references.placesAreKnown { try await references.findPlaces() }
+                if answersInJSON { try ReplyWriter.writeAsJSON(&reply.writer) }
             } catch {
                 (reply, flags) = failed(error)
                 failure = error
@@ -142,6 +147,7 @@ final class IncomingCall: Sendable {
     private func failed(_ error: any Error) -> (ReplySink, ReplyFlags) {
         var reply = ReplySink(ReplyWriter.start(), on: owner.node)
         let flags = ReplyWriter.write(thrown: error, into: &reply.writer)
+        if head.encoding == .json { try? ReplyWriter.writeAsJSON(&reply.writer) }
         return (reply, flags)
     }
 
@@ -202,7 +208,7 @@ final class IncomingCall: Sendable {
                 decoder.fetched = fetched
                 return try await function.body(&decoder)
             }
-            var scope = CodingScope(writing: nil, home: .passUnretained(owner.node), takesValues: true)
+            var scope = CodingScope(writing: nil, home: .passUnretained(owner.node), takesValues: true, asText: reply.writesText)
             try scope.run { try result(&reply.writer) }
             reply.references = scope.outgoing
             if let values = scope.values { try await values.store(into: &reply.writer.bytes, on: owner.node.storage, ran: .yes) }
@@ -281,7 +287,7 @@ final class IncomingCall: Sendable {
     /// Answers with an error without running anything.
     func refuse(_ error: TelekinesisError) {
         var writer = ReplyWriter.start()
-        let flags = ReplyWriter.write(error, into: &writer)
+        let flags = ReplyWriter.write(error, in: head.encoding, into: &writer)
         _ = owner.finish(self, reply: writer.take(), flags: flags, nil)
     }
 

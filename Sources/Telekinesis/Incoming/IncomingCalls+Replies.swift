@@ -21,9 +21,10 @@ extension IncomingCalls {
         on link: any FrameLink, of call: IncomingCall? = nil
     ) -> [UInt8] {
         var flags = flags
+        let encoding = call?.head.encoding ?? .messagePack
         if references != nil, call?.callerHasGone == true {
             // Should it have come back, nobody there waits for what would be handed over.
-            refuse(id, Self.cancelled, on: link)
+            refuse(id, Self.cancelled, in: encoding, on: link)
             return []
         }
         if let references {
@@ -36,7 +37,7 @@ extension IncomingCalls {
         let isLarge = size < reply.count
         if isLarge {
             guard state.withLock({ $0.downloads.haveRoom(for: id.source, limits: partialLimits) }) else {
-                refuse(id, Self.resultsWait, on: link)
+                refuse(id, Self.resultsWait, in: encoding, on: link)
                 return []
             }
             flags.insert(.more)
@@ -52,7 +53,7 @@ extension IncomingCalls {
             } catch {
                 var error = error
                 error.ran = .yes
-                refuse(id, error, on: link)
+                refuse(id, error, in: encoding, on: link)
                 return []
             }
         } else {
@@ -89,9 +90,10 @@ extension IncomingCalls {
         return outcome
     }
 
-    func refuse(_ id: IncomingCall.ID, _ error: TelekinesisError, on link: any FrameLink) {
+    /// - Parameter encoding: that of the call.
+    func refuse(_ id: IncomingCall.ID, _ error: TelekinesisError, in encoding: Encoding = .messagePack, on link: any FrameLink) {
         var writer = ReplyWriter.start()
-        let flags = ReplyWriter.write(error, into: &writer)
+        let flags = ReplyWriter.write(error, in: encoding, into: &writer)
         answer(id, SplitBytes(writer.bytes), flags, on: link)
     }
 }

@@ -87,9 +87,11 @@ final class IncomingCalls: Sendable {
     ) {
         // What the caller wants the result to be called: calls to that may follow.
         var produced = arrived?.produced
+        var encoding = Encoding.messagePack
         do throws(TelekinesisError) {
             let flags = CallFlags(rawValue: frame.flags)
             let head = try CallBody(parsing: body.bytes, flags: flags)
+            encoding = head.encoding
             let metadata = head.metadata.isEmpty ? nil : try CallMetadata(parsing: body.bytes, head.metadata)
             let deadline = arrived.map(\.deadline) ?? Self.deadline(frame)
             let key = frame.key
@@ -120,7 +122,7 @@ final class IncomingCalls: Sendable {
             }
         } catch {
             if let arrived { end(arrived, id) }
-            refuse(id, error, on: link)
+            refuse(id, error, in: encoding, on: link)
             if let produced { registry.settle(produced, .failure(error)) }
         }
     }
@@ -149,11 +151,11 @@ final class IncomingCalls: Sendable {
             throw TelekinesisError(.badArguments, "this call returns no object for which its caller could choose a key", ran: .no)
         case ObjectService.describe.rawValue:
             if let arrived { end(arrived, id) }
-            answer(id, ReplyWriter.encoded(callee.description), [], on: link)
+            answer(id, ReplyWriter.encoded(callee.description, in: head.encoding), [], on: link)
             return
         case ObjectService.ping.rawValue:
             if let arrived { end(arrived, id) }
-            answer(id, ReplyWriter.encoded(Optional<Int>.none), [], on: link)
+            answer(id, ReplyWriter.encoded(Optional<Int>.none, in: head.encoding), [], on: link)
             return
         default: break
         }

@@ -8,6 +8,8 @@ struct ReplySink: ResultSink, Sendable {
     var references: OutgoingReferences?
     /// The storable values in it.
     private(set) var values: OutgoingValues?
+    /// Whether it is to be JSON.
+    var writesText = false
 
     init(_ writer: consuming MessagePackWriter, on home: NodeHome) {
         self.writer = writer
@@ -19,7 +21,7 @@ struct ReplySink: ResultSink, Sendable {
         let encoder = MessagePackEncoder()
         do {
             if try encoder.encodePlain(result, into: &writer) { return }
-            var scope = CodingScope(writing: nil, home: .passUnretained(home), takesValues: true)
+            var scope = CodingScope(writing: nil, home: .passUnretained(home), takesValues: true, asText: writesText)
             try scope.run { try encoder.encodeItself(result, into: &writer) }
             references = scope.outgoing
             values = scope.values

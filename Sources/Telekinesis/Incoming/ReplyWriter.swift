@@ -1,3 +1,4 @@
+internal import JSONText
 internal import MessagePack
 internal import TelekinesisProtocol
 
@@ -19,8 +20,33 @@ enum ReplyWriter {
     }
 
     /// Writes an error that the runtime found before the method was executed.
-    static func write(_ error: TelekinesisError, into writer: inout MessagePackWriter) -> ReplyFlags {
-        write(WireError(error), ran: error.ran, into: &writer)
+    ///
+    /// - Parameter encoding: that of the call.
+    static func write(
+        _ error: TelekinesisError, in encoding: Encoding = .messagePack, into writer: inout MessagePackWriter
+    ) -> ReplyFlags {
+        defer { if encoding == .json { try? writeAsJSON(&writer) } }
+        return write(WireError(error), ran: error.ran, into: &writer)
+    }
+
+    /// Makes JSON of a reply that was written.
+    ///
+    /// - Throws: `badResult` where JSON has nothing for a value.
+    @inline(never)
+    static func writeAsJSON(_ writer: inout MessagePackWriter) throws(TelekinesisError) {
+        let reply = writer.take()
+        var text = [UInt8](reply.bytes[...prefix])
+        text.reserveCapacity(reply.count * 2)
+        text[prefix] = Encoding.json.rawValue
+        var reader = reply.reader(from: prefix + 1)
+        do {
+            try JSONText.fromMessagePack(&reader, into: &text)
+        } catch {
+            throw TelekinesisError(
+                .badResult, "the result cannot be written in JSON, as the call was: \(DecodingError.reason(of: error))", ran: .yes,
+                cause: error)
+        }
+        writer = MessagePackWriter(appendingTo: text)
     }
 
     /// Writes what executing a call threw.
@@ -38,9 +64,12 @@ enum ReplyWriter {
 
 extension ReplyWriter {
     /// A whole reply with a value.
-    static func encoded(_ value: some Encodable) -> SplitBytes {
+    ///
+    /// - Parameter encoding: that of the call.
+    static func encoded(_ value: some Encodable, in encoding: Encoding) -> SplitBytes {
         var writer = start()
         try? MessagePackEncoder().encode(value, into: &writer)
+        if encoding == .json { try? writeAsJSON(&writer) }
         return SplitBytes(writer.bytes)
     }
 }

@@ -110,11 +110,14 @@ extension Node: DistributedActorSystem {
         }
         let destination = id.target
         // The arguments' own memory is theirs until the answer is there: what was stored for them is held as long.
+        let readsOnlyJSON = destination.readsOnlyJSON
+        if readsOnlyJSON { try await invocation.findPlacesAndWriteReferencesAsText() }
         if invocation.hasValues { invocation = try await invocation.stored(on: self) }
         if let object = try localActor(id) { return try await invoke(method, of: object, id, &invocation) }
         do {
             if let absence = destination.knownAbsence { throw absence }
             if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
+            if readsOnlyJSON { try invocation.writeAsJSON() }
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
             let reply =
                 session.interceptors.isEmpty

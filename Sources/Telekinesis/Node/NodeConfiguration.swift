@@ -41,6 +41,8 @@ public struct NodeConfiguration: Sendable {
     public var drainTime: Duration = .seconds(30)
     /// Poll before sleeping, where more than one processor is there: shorter round trips for more work.
     public var polling = false
+    /// What callers of the published names must write: for a program that stands in front of another, which reads nothing else.
+    package var onlyEncoding: OnlyEncoding?
     /// Bounds of the connection.
     public var link = LinkLimits()
     /// Where messages go that no error can carry.

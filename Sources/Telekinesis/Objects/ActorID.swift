@@ -51,6 +51,7 @@ final class ActorTarget: Sendable {
     let address: Address
     let place: Place
     private let nodeBits: Atomic<UInt64>
+    private let isOnlyJSON = Atomic<Bool>(false)
     let lease: (any Lease)?
     /// Whether interceptors see its calls: not those that the runtime makes itself.
     let isIntercepted: Bool
@@ -69,6 +70,17 @@ final class ActorTarget: Sendable {
     var node: NodeID {
         get { NodeID(rawValue: nodeBits.load(ordering: .relaxed)) }
         set { nodeBits.store(newValue.rawValue, ordering: .relaxed) }
+    }
+
+    /// Whether calls must be JSON, as far as is known here.
+    var readsOnlyJSON: Bool {
+        get {
+            switch place {
+            case .local, .remote: isOnlyJSON.load(ordering: .relaxed)
+            case .route(let route), .reserved(let route): route.readsOnlyJSON.load(ordering: .relaxed)
+            }
+        }
+        set { isOnlyJSON.store(newValue, ordering: .relaxed) }
     }
 
     /// Whether it can be an object of this process.

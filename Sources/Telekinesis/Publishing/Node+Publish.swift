@@ -26,7 +26,7 @@ extension Node {
         guard case .local = object.id.target.place, let key = object.id.target.key, session.incoming.registry.actor(key) != nil else {
             throw TelekinesisError(.invalidUse, "this \(Object.self) is a proxy of an object elsewhere: only its own node can publish it")
         }
-        let serving = try Serving(concurrency, balancing)
+        let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
         let callee = Callee(.object(object, try MethodTable.of(Object.self)), concurrency: concurrency)
         try await publish(callee, key: key, kind: .object, as: name, sharing, serving)
     }
@@ -43,7 +43,7 @@ extension Node {
         class name: String, _ sharing: Sharing = .shared, concurrency: Int? = nil, balancing: Balancing = .leastOutstanding,
         _ make: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Object
     ) async throws where Object.ActorSystem == Node {
-        let serving = try Serving(concurrency, balancing)
+        let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
         let callee = Callee(.factory(try PublishedClass.erase(make)), as: name, concurrency: concurrency)
         try await publish(callee, key: .random(), kind: .class, as: name, sharing, serving)
     }
@@ -60,7 +60,7 @@ extension Node {
         function name: String, _ sharing: Sharing = .shared, concurrency: Int? = nil, balancing: Balancing = .leastOutstanding,
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Output
     ) async throws {
-        let serving = try Serving(concurrency, balancing)
+        let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
         let callee = Callee(.function(PublishedFunction.erase(body)), as: name, concurrency: concurrency)
         try await publish(callee, key: .random(), kind: .function, as: name, sharing, serving)
     }
@@ -70,7 +70,7 @@ extension Node {
         function name: String, _ sharing: Sharing = .shared, concurrency: Int? = nil, balancing: Balancing = .leastOutstanding,
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
     ) async throws {
-        let serving = try Serving(concurrency, balancing)
+        let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
         let callee = Callee(.function(PublishedFunction.eraseVoid(body)), as: name, concurrency: concurrency)
         try await publish(callee, key: .random(), kind: .function, as: name, sharing, serving)
     }

@@ -24,7 +24,7 @@ final class Publication: Sendable {
 
     var request: PublishRequest {
         PublishRequest(
-            name: name, key: key, kind: kind, sharing: sharing, concurrency: serving.concurrency,
+            name: name, key: key, kind: kind, sharing: sharing, encoding: serving.encoding, concurrency: serving.concurrency,
             balancing: serving.balancing == .leastOutstanding ? nil : serving.balancing)
     }
 
@@ -63,13 +63,16 @@ struct Serving: Sendable {
     let concurrency: Int?
     /// How they are spread over the providers of the name.
     let balancing: Balancing
+    /// The only encoding that is read, if there is but one.
+    let encoding: OnlyEncoding?
 
-    init(_ concurrency: Int?, _ balancing: Balancing) throws(TelekinesisError) {
+    init(_ concurrency: Int?, _ balancing: Balancing, _ encoding: OnlyEncoding?) throws(TelekinesisError) {
         guard concurrency ?? 1 >= 1 else {
             throw TelekinesisError(.invalidUse, "a provider takes at least 1 call at once, not \(concurrency ?? 0)")
         }
         self.concurrency = concurrency
         self.balancing = balancing
+        self.encoding = encoding
     }
 }
 

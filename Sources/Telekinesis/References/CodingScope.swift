@@ -23,16 +23,22 @@ struct CodingScope: ~Copyable {
     private let unretainedFetched: Unmanaged<FetchedValues>?
     /// What must be fetched before the message can be read.
     private(set) var needed: FetchRequest?
+    /// Whether the message is JSON when it travels: then references are text.
+    private let isText: Bool
+    /// Whether a reference was written.
+    private(set) var hasReferences = false
 
     /// A scope for writing a message, or going on with writing it.
     @inline(__always)
     init(
-        writing outgoing: OutgoingReferences?, home: Unmanaged<NodeHome>, values: OutgoingValues? = nil, takesValues: Bool = false
+        writing outgoing: OutgoingReferences?, home: Unmanaged<NodeHome>, values: OutgoingValues? = nil, takesValues: Bool = false,
+        asText isText: Bool = false
     ) {
         unretainedHome = home
         self.outgoing = outgoing
         self.values = values
         self.takesValues = takesValues
+        self.isText = isText
         unretainedReceived = nil
         unretainedOrigin = nil
         unretainedFetched = nil
@@ -42,9 +48,10 @@ struct CodingScope: ~Copyable {
     @inline(__always)
     init(
         reading received: ReceivedReferences?, origin: ActorTarget? = nil, home: Unmanaged<NodeHome>, fetched: FetchedValues? = nil,
-        takesValues: Bool = false
+        takesValues: Bool = false, asText isText: Bool = false
     ) {
         unretainedHome = home
+        self.isText = isText
         unretainedReceived = received.map(Unmanaged.passUnretained)
         unretainedOrigin = origin.map(Unmanaged.passUnretained)
         unretainedFetched = fetched.map(Unmanaged.passUnretained)
@@ -73,6 +80,12 @@ struct CodingScope: ~Copyable {
     /// What came with the message that this thread reads.
     static var received: ReceivedReferences? { current?.pointee.unretainedReceived?.takeUnretainedValue() }
 
+    /// Whether the message that this thread reads or writes is JSON where it travels.
+    static var isText: Bool { current?.pointee.isText ?? false }
+
+    /// Notes that the message that this thread writes has a reference in it.
+    static func noteReference() { current?.pointee.hasReferences = true }
+
     /// Notes a reference in the message that this thread writes.
     ///
     /// - Returns: its place in the table.
@@ -82,6 +95,7 @@ struct CodingScope: ~Copyable {
             throw TelekinesisError(
                 .invalidUse, "references to objects, functions and streams can only be encoded in a call; to store one, use node.text(of:)")
         }
+        current.pointee.hasReferences = true
         if let outgoing = current.pointee.outgoing { return try outgoing.add(entry) }
         let outgoing = OutgoingReferences()
         current.pointee.outgoing = outgoing

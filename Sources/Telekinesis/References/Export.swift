@@ -23,11 +23,20 @@ enum IncomingReference {
     case remote(ActorTarget, Node)
     case name(ServiceName, Node)
 
-    /// Writes a reference: its place in the message's table.
+    /// Writes a reference: its place in the message's table; in JSON, where it is and its key.
     static func encode(_ entry: OutgoingReferences.Entry, to encoder: any Encoder) throws {
         let place = try CodingScope.add(entry)
+        if CodingScope.isText { return try InJSON(text: ReferenceText(entry).description).encode(to: encoder) }
         var container = encoder.singleValueContainer()
         try container.encode(place)
+    }
+
+    /// Writes a reference to whatever serves a name.
+    static func encode(_ name: ServiceName, to encoder: any Encoder) throws {
+        CodingScope.noteReference()
+        if CodingScope.isText { return try InJSON(text: name.description).encode(to: encoder) }
+        var container = encoder.singleValueContainer()
+        try container.encode(name.description)
     }
 
     /// Reads a reference: a place in the message's table, a name, or the text of a reference that somebody stored.
@@ -41,7 +50,8 @@ enum IncomingReference {
                     debugDescription: "references to objects, functions and streams are only decoded in a call"))
         }
         if let text = Self.text(from: decoder) {
-            self = try ReferenceText.isOne(text) ? Self.stored(ReferenceText(text), node) : .name(ServiceName(text), node)
+            try self.init(text, home, node)
+            noteEncoding()
             return
         }
         let place = try decoder.singleValueContainer().decode(Int.self)
@@ -49,14 +59,38 @@ enum IncomingReference {
             throw DecodingError.dataCorrupted(
                 .init(codingPath: decoder.codingPath, debugDescription: "the message hands over nothing of the number \(place)"))
         }
-        switch entries[place] {
+        try self.init(entries[place], home, node)
+        noteEncoding()
+    }
+
+    /// Whoever hands something over in JSON may know nothing else: it is called in JSON.
+    private func noteEncoding() {
+        if CodingScope.isText, case .remote(let target, _) = self { target.readsOnlyJSON = true }
+    }
+
+    /// Reads text in place of a number. What the message hands over too is held.
+    private init(_ text: String, _ home: NodeHome, _ node: Node) throws {
+        guard ReferenceText.isOne(text) else {
+            self = .name(try ServiceName(text), node)
+            return
+        }
+        let text = try ReferenceText(text)
+        if let entry = CodingScope.received?.entry(of: text.key) {
+            try self.init(entry, home, node)
+        } else {
+            self = try Self.stored(text, node)
+        }
+    }
+
+    private init(_ entry: ReceivedReferences.Entry, _ home: NodeHome, _ node: Node) throws {
+        switch entry {
         case .own(let key, let callee): self = .own(key, callee, home)
         case .remote(let target): self = .remote(target, node)
         case .ended: throw TelekinesisError(.noSuchObject, "an object of this node that came back has ended meanwhile")
         }
     }
 
-    private struct InJSON: Decodable {
+    private struct InJSON: Codable {
         let text: String
 
         enum CodingKeys: String, CodingKey { case text = "$ref" }
@@ -91,8 +125,7 @@ extension ActorID: Codable {
         }
         switch target.place {
         case .route(let route):
-            var container = encoder.singleValueContainer()
-            try container.encode(route.name.description)
+            try IncomingReference.encode(route.name, to: encoder)
         case .reserved(let route):
             throw TelekinesisError(
                 .invalidUse, "the provider of “\(route.name)” is reserved for this node: a proxy of it cannot be handed over")

@@ -16,6 +16,26 @@ final class ReceivedReferences: Sendable {
     }
 
     let entries: [Entry]
+    /// Where the entry of a key is; made when the first reference is text.
+    private let places = Mutex<[ActorKey: Int]?>(nil)
+
+    /// What was handed over under a key.
+    func entry(of key: ActorKey) -> Entry? {
+        let place = places.withLock { places in
+            if let known = places { return known[key] }
+            var all: [ActorKey: Int] = [:]
+            for (place, entry) in entries.enumerated() {
+                switch entry {
+                case .own(let key, _): all[key] = place
+                case .remote(let target): if let key = target.key { all[key] = place }
+                case .ended: break
+                }
+            }
+            places = all
+            return all[key]
+        }
+        return place.map { entries[$0] }
+    }
 
     /// Notes what a message hands over.
     init(_ table: [(node: NodeID, key: ActorKey)], from source: NodeID, to home: NodeHome) {

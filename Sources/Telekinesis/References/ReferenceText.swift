@@ -32,6 +32,27 @@ struct ReferenceText: CustomStringConvertible {
         self.init(node: NodeID(rawValue: node), key: ActorKey(low: low, high: high))
     }
 
+    /// The text of something that a message hands over.
+    ///
+    /// - Throws: `unsupported` for what cannot be handed over as text.
+    init(_ entry: OutgoingReferences.Entry) throws(TelekinesisError) {
+        switch entry {
+        case .own(_, let callee):
+            if case .stream = callee.kind {
+                throw TelekinesisError(.unsupported, "a stream or a state cannot be handed over in JSON: its elements are MessagePack")
+            }
+            guard let me = CodingScope.home?.session?.nodeID, me != .hub else {
+                throw TelekinesisError(.disconnected, "this node has no id yet, which a reference in JSON needs")
+            }
+            self.init(node: me, key: entry.key ?? .control)
+        case .remote(let target):
+            guard target.node != .hub else {
+                throw TelekinesisError(.invalidUse, "an object that is still being made has no place yet, which a reference in JSON needs")
+            }
+            self.init(node: target.node, key: entry.key ?? .control)
+        }
+    }
+
     var description: String {
         Self.prefix + [node, NodeID(rawValue: key.low), NodeID(rawValue: key.high)].map(\.description).joined()
     }

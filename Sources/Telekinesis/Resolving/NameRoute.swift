@@ -13,6 +13,8 @@ final class NameRoute: Sendable {
     let handle: UInt32
     /// The request to bind the handle has been sent.
     let isBound = Atomic<Bool>(false)
+    /// Whether its providers read JSON only, as the hub has said last.
+    let readsOnlyJSON = Atomic<Bool>(false)
     private let session: NodeSession
 
     init(name: ServiceName, choice: ProviderChoice, lease: ReservationLease? = nil, handle: UInt32, session: NodeSession) {
@@ -31,4 +33,7 @@ final class NameRoute: Sendable {
     ///
     /// - Parameter wait: whether to wait, within the call's deadline, until somebody serves the name.
     func request(wait: Bool) -> ResolveRequest { ResolveRequest(name: name, route: handle, wait: wait, sticky: choice.key) }
+
+    /// The hub says what calls must be written in.
+    func resolved(_ encoding: OnlyEncoding?) { readsOnlyJSON.store(encoding == .json, ordering: .relaxed) }
 }

@@ -59,6 +59,7 @@ extension Node {
         guard answer.kind == .object else {
             throw TelekinesisError(.invalidUse, "“\(name)” stands for \(answer.kind.withArticle): only objects can be reserved")
         }
+        route.resolved(answer.encoding)
         lease.begin(answer.lease, endsAfter: time.map { UInt64(max(0, $0.nanoseconds)) })
         let id = ActorID(ActorTarget(.name(name.description), .reserved(route)))
         return Reservation(object: try Object.resolve(id: id, using: self), lease: lease, route: route)

@@ -70,9 +70,9 @@ extension Node {
     /// What a published name says about itself: methods, types, signatures, straight from its provider's binary.
     public func describe(_ name: String) async throws -> ServiceDescription {
         let (route, _) = try await bind(name)
-        var encoder = CallEncoder()
-        let frame = encoder.frame(selector: ObjectService.describe, signature: 0)
-        let reply = try await naming(name) { try await session.call(frame, to: ActorTarget(.name(name), .route(route))) }
+        let target = ActorTarget(.name(name), .route(route))
+        let frame = try CallEncoder.empty(ObjectService.describe, to: target)
+        let reply = try await naming(name) { try await session.call(frame, to: target) }
         return try reply.decode(ServiceDescription.self, on: self)
     }
 
@@ -104,8 +104,11 @@ extension Node {
             throw TelekinesisError(
                 .invalidUse, "“\(name)” is \(kind.withArticle): say which of its methods is meant; `tk describe \(name)` lists them")
         }
-        let frame = try CallEncoder.words(method: method, kind == .function ? words : Array(words.dropFirst()))
         let target = ActorTarget(.name(name), .route(route))
+        guard !target.readsOnlyJSON else {
+            throw TelekinesisError(.unsupported, "whoever serves “\(name)” reads JSON only: words cannot be sent there")
+        }
+        let frame = try CallEncoder.words(method: method, kind == .function ? words : Array(words.dropFirst()))
         let reply = try await naming(kind == .function ? name : "\(method) of \(name)") {
             session.interceptors.isEmpty
                 ? try await session.call(frame, to: target)
@@ -127,8 +130,7 @@ extension Node {
     public func ping(_ name: String? = nil) async throws -> Duration {
         let target =
             if let name { ActorTarget(.name(name), .route(try await bind(name).route)) } else { ControlCall.target }
-        var encoder = CallEncoder()
-        let frame = encoder.frame(selector: ObjectService.ping, signature: 0)
+        let frame = try CallEncoder.empty(ObjectService.ping, to: target)
         let start = CallScope.now
         let reply = try await naming(name ?? "the hub") { try await session.call(frame, to: target) }
         let time = Duration.nanoseconds(CallScope.now - start)
@@ -182,6 +184,7 @@ extension Node {
         } catch let error as TelekinesisError where error.code == .deadlineExceeded && patience > .zero {
             throw TelekinesisError(.noProvider, "nobody has published “\(name)” within \(patience)", ran: .no, cause: error)
         }
+        route.resolved(answer.encoding)
         route.isBound.store(true, ordering: .releasing)
         return (route, answer.kind)
     }
@@ -203,10 +206,18 @@ extension NodeSession {
         guard !route.isBound.load(ordering: .acquiring) else { return route }
         // The next connection begins with binding all routes. Two tasks may both say it.
         if state.withLock({ $0.phase.knowsRoutes }), let bind = try? ControlCall.frame(HubService.resolve, route.request(wait: false)) {
-            start(bind, to: ControlCall.target) { _ in }
+            start(bind, to: ControlCall.target) { self.resolved(name, choice, $0) }
         }
         route.isBound.store(true, ordering: .releasing)
         return route
+    }
+
+    /// The hub has answered a request to bind a name for whose answer nobody waits.
+    func resolved(_ name: ServiceName, _ choice: ProviderChoice, _ result: Result<Reply, TelekinesisError>) {
+        guard let answer = try? result.get().plainValue(ResolveAnswer.self) else { return }
+        // Not held by the request: its end takes the lock.
+        let route = state.withLock { $0.routes.find(name, choice) }
+        route?.resolved(answer.encoding)
     }
 
     /// The last proxy of a name has gone.

@@ -113,6 +113,10 @@ extension Node {
         if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
         let promised = session.promise(by: id.target)
         guard let proxy = try proxy(type, ActorID(promised.target)) as? Result else { return nil }
+        if id.target.readsOnlyJSON {
+            try invocation.writeReferencesAsText()
+            try invocation.writeAsJSON()
+        }
         let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)
         try session.call(frame, to: id.target, invocation.flags, invocation.references, for: promised.instance, promised.key, in: pipeline)
         return proxy
@@ -131,6 +135,7 @@ extension NodeSession {
         let node = if case .remote = caller.place { caller.node } else { NodeID.hub }
         let instance = RemoteInstance(key: key, session: self, at: node == .hub ? nil : node)
         let target = ActorTarget(.object(key), .remote, node: node, lease: instance)
+        target.readsOnlyJSON = caller.readsOnlyJSON
         instance.target.withLock { $0.target = target }
         return (target, instance, key)
     }

@@ -55,6 +55,11 @@ extension NodeSession {
         let target = ActorTarget(.object(key), .remote, lease: instance)
         instance.target.withLock { $0.target = target }
         let className = ActorTarget(.name(name.description), .route(boundRoute(name, choice)))
+        if className.readsOnlyJSON {
+            target.readsOnlyJSON = true
+            try encoder.writeReferencesAsText()
+            try encoder.writeAsJSON()
+        }
         var frame = encoder.frame(selector: ObjectService.create, signature: 0, resultKey: key)
         var flags = encoder.flags.union(.resultKey)
         guard interceptors.isEmpty else {

@@ -133,7 +133,11 @@ enum RemoteFunctionCore: Sendable {
         }
 
         private static func call(_ encoder: CallEncoder, _ target: ActorTarget, _ node: Node) async throws -> Reply {
-            var encoder = encoder.hasValues ? try await encoder.stored(on: node) : encoder
+            var encoder = encoder
+            let readsOnlyJSON = target.readsOnlyJSON
+            if readsOnlyJSON { try await encoder.findPlacesAndWriteReferencesAsText() }
+            if encoder.hasValues { encoder = try await encoder.stored(on: node) }
+            if readsOnlyJSON { try encoder.writeAsJSON() }
             let references = encoder.references
             let frame = encoder.frame(selector: ObjectService.function, signature: 0)
             if let references, !references.placesAreKnown { try await references.findPlaces() }

@@ -98,7 +98,9 @@ extension HubSession {
 extension Reservation {
     /// What its holder is told; `nil` when there is nobody any more.
     fileprivate func answer(_ lease: UInt32) -> ReserveAnswer? {
-        seat.entry.state.withLock { $0.service }.map { ReserveAnswer(kind: $0.kind, provider: seat.node, lease: lease) }
+        seat.entry.state.withLock { $0.service }.map {
+            ReserveAnswer(kind: $0.kind, provider: seat.node, lease: lease, encoding: $0.encoding)
+        }
     }
 }
 

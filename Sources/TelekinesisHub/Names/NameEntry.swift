@@ -62,7 +62,8 @@ final class NameEntry: Sendable {
         state.withLock { state in
             guard let service = state.service, let first = state.providers.first else { return nil }
             return ResolveAnswer(
-                kind: service.kind, sharing: service.sharing, provider: service.sharing == .exclusive ? first.node : nil)
+                kind: service.kind, sharing: service.sharing, provider: service.sharing == .exclusive ? first.node : nil,
+                encoding: service.encoding)
         }
     }
 }

@@ -7,6 +7,8 @@ struct NameState: Sendable {
     struct Service: Sendable {
         var kind: ServiceKind
         var sharing: Sharing
+        /// The only one that they read.
+        var encoding: OnlyEncoding?
         var principal: Principal
         /// Nanoseconds of the hub's clock.
         var since: UInt64
@@ -74,6 +76,12 @@ struct NameState: Sendable {
                 let what = "“\(request.name)” is served as \(service.kind.rawValue), not as \(request.kind.rawValue)"
                 return .refused(TelekinesisError(.nameTaken, what, ran: .no))
             }
+            guard service.encoding == request.encoding else {
+                let what =
+                    "the providers of “\(request.name)” read \(service.encoding == nil ? "MessagePack too" : "JSON only"): "
+                    + "all of a name must read the same"
+                return .refused(TelekinesisError(.nameTaken, what, ran: .no))
+            }
             providers.append(provider)
             isSettled = false
             self.service?.balancing = request.balancing ?? .leastOutstanding
@@ -85,7 +93,7 @@ struct NameState: Sendable {
 
     private mutating func add(_ provider: Provider, _ request: PublishRequest, by principal: Principal, now: UInt64) {
         service = Service(
-            kind: request.kind, sharing: request.lastingSharing, principal: principal, since: now,
+            kind: request.kind, sharing: request.lastingSharing, encoding: request.encoding, principal: principal, since: now,
             balancing: request.balancing ?? .leastOutstanding)
         providers.append(provider)
         isSettled = false

@@ -59,6 +59,12 @@ public enum Balancing: String, Codable, Sendable {
     case roundRobin
 }
 
+/// The only encoding that a provider reads, where it does not read both MessagePack and JSON.
+public enum OnlyEncoding: String, Codable, Sendable {
+    /// JSON text.
+    case json
+}
+
 /// Asks the hub to publish an object of the caller.
 public struct PublishRequest: Codable, Sendable {
     /// The name.
@@ -69,8 +75,8 @@ public struct PublishRequest: Codable, Sendable {
     public var kind: ServiceKind
     /// How the name is shared.
     public var sharing: Sharing
-    /// Encodings that its provider reads; `nil` means all. Reserved: the hub does not look at it yet.
-    public var encodings: [Encoding]?
+    /// What its callers must write; `nil` means MessagePack or JSON, as they like. All providers of a name say the same.
+    public var encoding: OnlyEncoding?
     /// How many calls by this name the provider takes at once, at least 1; `nil` for any number. More of them wait at the hub.
     public var concurrency: Int?
     /// How calls are spread over the providers of the name; `nil` means ``Balancing/leastOutstanding``. What the latest of them says holds.
@@ -78,12 +84,14 @@ public struct PublishRequest: Codable, Sendable {
 
     /// A request.
     public init(
-        name: ServiceName, key: ActorKey, kind: ServiceKind, sharing: Sharing, concurrency: Int? = nil, balancing: Balancing? = nil
+        name: ServiceName, key: ActorKey, kind: ServiceKind, sharing: Sharing, encoding: OnlyEncoding? = nil, concurrency: Int? = nil,
+        balancing: Balancing? = nil
     ) {
         self.name = name.description
         self.key = [key.low, key.high]
         self.kind = kind
         self.sharing = sharing
+        self.encoding = encoding
         self.concurrency = concurrency
         self.balancing = balancing
     }
@@ -150,12 +158,15 @@ public struct ReserveAnswer: Codable, Sendable {
     public var provider: UInt64
     /// For how many milliseconds the place is held from now on.
     public var lease: UInt32
+    /// What calls under the handle must be written in; `nil` means MessagePack or JSON.
+    public var encoding: OnlyEncoding?
 
     /// An answer.
-    public init(kind: ServiceKind, provider: NodeID, lease: UInt32) {
+    public init(kind: ServiceKind, provider: NodeID, lease: UInt32, encoding: OnlyEncoding? = nil) {
         self.kind = kind
         self.provider = provider.rawValue
         self.lease = lease
+        self.encoding = encoding
     }
 }
 
@@ -167,14 +178,15 @@ public struct ResolveAnswer: Codable, Sendable {
     public var sharing: Sharing
     /// The node of an exclusive name's provider.
     public var provider: UInt64?
-    /// Encodings that all its providers read; `nil` means all. Reserved: always `nil` for now.
-    public var encodings: [Encoding]?
+    /// What calls under the handle must be written in; `nil` means MessagePack or JSON.
+    public var encoding: OnlyEncoding?
 
     /// An answer.
-    public init(kind: ServiceKind, sharing: Sharing, provider: NodeID?) {
+    public init(kind: ServiceKind, sharing: Sharing, provider: NodeID?, encoding: OnlyEncoding? = nil) {
         self.kind = kind
         self.sharing = sharing
         self.provider = provider?.rawValue
+        self.encoding = encoding
     }
 }
 
