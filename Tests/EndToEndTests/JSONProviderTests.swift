@@ -52,7 +52,8 @@ import Testing
 
     @Test(arguments: [
         ("", "ends"), ("5 5", "follows"), ("{", "ends"), ("nil", "unexpected"), ("[5]", "Expected"), (#""five""#, "spell"),
-        ("5.5", "exactly"), ("9223372036854775808", "exactly"), (#""9223372036854775808""#, "spell"), ("1e400", "too large"), ("\u{FEFF}5", "UTF-8"),
+        ("5.5", "exactly"), ("9223372036854775808", "exactly"),
+        (#""9223372036854775808""#, "spell"), ("1e400", "too large"), ("\u{FEFF}5", "UTF-8"),
         (String(repeating: "[", count: 60_000), "deep"), (#"{"a":1,"a":1}"#, "Expected"),
     ]) func aResultThatIsNoneIsAnError(_ text: String, reason: String) async throws {
         let (hub, caller, provider) = try await stage()
