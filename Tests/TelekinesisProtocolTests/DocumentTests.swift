@@ -46,7 +46,7 @@ import Testing
             FrameWriter.call(over: $0, flags: [], peer: .hub, call: 4, target: .route(1), remaining: 30_000)
             CallBody.writeFixed(
                 UnsafeMutableRawBufferPointer(rebasing: $0[FrameType.call.headSize...]),
-                selector: Selector(wireName: "increment(by:)").rawValue, signature: 0, encoding: .json, argumentCount: 0)
+                selector: Selector(wireName: "increment(by:)").rawValue, signature: 0, encoding: .json, argumentCount: 1)
         }
         #expect(try Self.example("JSON call") == bytes, "\(Self.hexadecimal(bytes))")
         var reply = [UInt8](repeating: 0, count: FrameHead.size) + [Encoding.json.rawValue] + Array("105".utf8)
