@@ -17,7 +17,7 @@ public protocol Authenticator: Sendable {
     /// The name of the way, as it travels.
     var method: String { get }
 
-    /// Checks a node's proof. May take its time: it runs on no event loop.
+    /// Checks a node's proof. It runs as a task on the loop of the connection: it may wait, and one that computes for long loses the loop, as any job.
     ///
     /// - Returns: who the node is, and the hub's own proof.
     /// - Throws: ``TelekinesisError`` with code `unauthenticated`; its message goes to the peer.

@@ -77,7 +77,7 @@ public struct HubHandshake: Sendable {
     public enum Action: Sendable {
         /// Send this frame.
         case send([UInt8])
-        /// Check this proof, then call ``HubHandshake/finish()``.
+        /// Check this proof: if it is good, the handshake is over.
         case authenticate([UInt8], Challenge)
     }
 
@@ -85,7 +85,6 @@ public struct HubHandshake: Sendable {
         case awaitingHello
         case awaitingProof(Challenge)
         case checkingProof
-        case finished
     }
 
     private let agent: String
@@ -136,9 +135,6 @@ public struct HubHandshake: Sendable {
             throw TelekinesisError(.unauthenticated, "nothing is accepted before authentication is done")
         }
     }
-
-    /// The proof was good and the welcome is on its way.
-    public mutating func finish() { state = .finished }
 }
 
 /// What both sides of the handshake, and the end of a session, have in common.

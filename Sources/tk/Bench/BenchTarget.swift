@@ -8,16 +8,18 @@ distributed actor BenchTarget {
 
     init(on node: Node) { actorSystem = node }
 
-    /// Adds, and returns the new value.
+    /// Numbers from 0 on, for as long as somebody reads them.
     distributed func numbers() -> RemoteStream<Int64> {
         RemoteStream { send in for number in 0...Int64.max { try await send(number) } }
     }
 
+    /// Elements of one size, for as long as somebody reads them.
     distributed func frames(of size: Int) -> RemoteStream<[UInt8]> {
         let frame = [UInt8](repeating: 42, count: size)
         return RemoteStream { send in while true { try await send(frame) } }
     }
 
+    /// Adds, and returns the new value.
     distributed func increment(by amount: Int) -> Int {
         count += amount
         return count

@@ -25,32 +25,6 @@ enum Floor {
         announce(server.port)
         try server.run { connection throws(SystemError) in (connection, try FloorSocket.connect(to: target)) }
     }
-
-    /// Sends a message, waits for all of it to come back, and so on. Returns the time of each round in nanoseconds.
-    static func echoClient(port: UInt16, rounds: Int, size: Int = messageSize) throws(SystemError) -> [UInt64] {
-        var client = try FloorClient(port: port)
-        var times: [UInt64] = []
-        times.reserveCapacity(rounds)
-        for _ in 0..<rounds {
-            let start = MonotonicClock.now
-            try client.exchange(size)
-            times.append(MonotonicClock.now - start)
-        }
-        return times
-    }
-
-    /// Keeps `depth` messages under way, writing together what may be written together. Returns messages per second.
-    static func pipelinedEcho(port: UInt16, depth: Int, messages: Int) throws(SystemError) -> Double {
-        var client = try FloorClient(port: port)
-        let start = MonotonicClock.now
-        try client.pipeline(depth: depth, messages: messages, size: messageSize)
-        return Double(messages) * 1e9 / Double(MonotonicClock.now - start)
-    }
-
-    /// Messages of 1 MiB, one after the other. Returns the time of each in nanoseconds.
-    static func bulkEcho(port: UInt16, rounds: Int) throws(SystemError) -> [UInt64] {
-        try echoClient(port: port, rounds: rounds, size: bulkSize)
-    }
 }
 
 /// Sockets as the floor uses them: on the loopback, without Nagle's algorithm, not blocking.

@@ -36,25 +36,6 @@ struct FloorClient: ~Copyable {
         }
     }
 
-    /// Keeps `depth` messages of `size` bytes under way until `messages` have come back.
-    mutating func pipeline(depth: Int, messages: Int, size: Int) throws(SystemError) {
-        var toSend = messages * size
-        var toReceive = messages * size
-        var window = depth * size
-        while toReceive > 0 {
-            let ready = min(window, toSend, output.count)
-            if ready > 0 {
-                let sent = try send(UnsafeRawBufferPointer(rebasing: output[..<ready]))
-                toSend -= sent
-                window -= sent
-            }
-            try wait()
-            let count = try receive()
-            toReceive -= count
-            window += count
-        }
-    }
-
     private func wait() throws(SystemError) {
         var event = epoll_event()
         if epoll_wait(epoll, &event, 1, -1) < 0, errno != EINTR { throw FloorSocket.failure("epoll_wait") }
