@@ -18,7 +18,8 @@ internal import TelekinesisProtocol
 /// until the object is there, in order. When the method fails, they throw its error, and the call itself does not: so await a call on an object before
 /// you rely on its being there. A call on whose result nothing is called fails unheard.
 ///
-/// All other calls are awaited as always: those whose results are optional, or hold objects within other values; those of objects of this node; and all
+/// All other calls are awaited as always: those whose results are optional, or hold objects within other values; those with stored values (``Storable``)
+/// among their arguments; those of objects of this node; and all
 /// that leave a node which has interceptors for outgoing calls. An object that is handed over as an argument is waited for. A method that is called so must
 /// return an object of its own node: if it returns one of another, the calls that were sent ahead fail and say so.
 ///
@@ -105,7 +106,8 @@ extension Node {
     nonisolated(nonsending) func promise<Result>(
         of result: Result.Type, by id: ActorID, _ target: RemoteCallTarget, _ invocation: inout CallEncoder
     ) async throws -> Result? {
-        guard let pipeline = CallScope.current.pipeline, pipeline.isOpen, session.interceptors.isEmpty,
+        // Stored values among the arguments are held until the answer is there: such a call is awaited.
+        guard let pipeline = CallScope.current.pipeline, pipeline.isOpen, session.interceptors.isEmpty, !invocation.hasValues,
             let type = result as? any DistributedActor.Type, try localActor(id) == nil,
             let method = CallTargets.callTarget(for: target)
         else { return nil }

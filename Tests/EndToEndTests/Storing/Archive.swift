@@ -16,6 +16,8 @@ distributed actor Archive {
         return data.count
     }
 
+    distributed func branch(with data: StoredData) -> Branch { Branch(data.count, on: actorSystem) }
+
     distributed func echo(_ data: StoredData) -> StoredData { data }
 
     distributed func sizes(of all: [StoredData], _ named: [String: StoredData], _ one: StoredData?, in album: Album) -> [Int] {
@@ -143,4 +145,15 @@ struct Lenient: Codable, Sendable {
         var container = encoder.singleValueContainer()
         try container.encode(note)
     }
+}
+
+distributed actor Branch {
+    private let count: Int
+
+    init(_ count: Int, on node: Node) {
+        self.count = count
+        actorSystem = node
+    }
+
+    distributed func size() -> Int { count }
 }

@@ -74,6 +74,17 @@ import Testing
         await line.hub.stop()
     }
 
+    @Test func aCallWithStoredValuesIsAwaitedWhereOthersAreSentAhead() async throws {
+        let line = try await Line()
+        let archive = line.archive
+        let size = try await withPipelining {
+            let branch = try await archive.branch(with: StoredData(Archive.bytes(100_000)))
+            return try await branch.size()
+        }
+        #expect(size == 100_000)
+        await line.hub.stop()
+    }
+
     @Test func encodableValuesAreStoredAsWhole() async throws {
         let line = try await Line()
         let numbers = (0..<50_000).map { ($0 * 7919) % 50_000 }
