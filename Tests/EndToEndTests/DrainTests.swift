@@ -149,6 +149,22 @@ import Testing
         await hub.stop()
     }
 
+    @Test func aProviderDoesNotWaitForEverForWhatRuns() async throws {
+        let hub = try await startHub()
+        let caller = try await hub.connect()
+        let provider = try await hub.connect { $0.drainTime = .milliseconds(100) }
+        let gate = Gate()
+        try await provider.publish(Probe(on: provider, gate: gate), as: "demo/probe")
+        let probe = try await caller.resolve("demo/probe", as: Probe.self)
+        async let lost = failure { try await probe.wait() }
+        try await eventually { gate.arrived == 1 }
+        await provider.shutdown()
+        let error = try await lost
+        #expect(error.code == .disconnected && error.ran == .maybe)
+        gate.open()
+        await hub.stop()
+    }
+
     @Test func aHubThatDrainsLosesNoCall() async throws {
         try await withTemporaryDirectory { directory in
             var hub = try await startHubToBeRestarted { $0.stateDirectory = directory }

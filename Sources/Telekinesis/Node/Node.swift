@@ -128,14 +128,20 @@ public final class Node: Sendable {
     /// Takes the published names back, lets running calls finish (for ``NodeConfiguration/drainTime`` at most), and closes the connection.
     public func shutdown() async {
         session.leave()
+        let start = session.loop.now
+        // Calls by name may be on their way here until the hub says that all have ended: whoever left before would lose them.
         await withDeadline(.after(session.configuration.drainTime)) {
-            for publication in session.publications.all {
-                _ = session.publications.remove(publication.name)
-                _ = try? await session.settle(ControlCall.frame(HubService.withdraw, WithdrawRequest(name: publication.name)))
+            await withTaskGroup { [session] group in
+                for publication in session.publications.all {
+                    _ = session.publications.remove(publication.name)
+                    let request = WithdrawRequest(name: publication.name, wait: true)
+                    group.addTask { _ = try? await session.settle(ControlCall.frame(HubService.withdraw, request)) }
+                }
             }
         }
         session.incoming.refuseCalls()
-        await session.incoming.waitUntilIdle(atMost: session.configuration.drainTime)
+        let elapsed = Duration.nanoseconds(Int64(session.loop.now - start))
+        await session.incoming.waitUntilIdle(atMost: max(.zero, session.configuration.drainTime - elapsed))
         let patience = min(session.configuration.drainTime, .seconds(1))
         if await session.incoming.endStreams(atMost: patience) {
             // The hub has handed the ends on before it hears of this node's own, which would overtake them.

@@ -19,7 +19,7 @@ extension HubSession {
             }
             switch Selector(rawValue: request.selector) {
             case HubService.publish: answer(frame.call, try publish(request.argument(), from: node, on: link), on: link)
-            case HubService.withdraw: answer(frame.call, try withdraw(request.argument()), on: link)
+            case HubService.withdraw: try withdraw(request.argument(), frame.call, on: link)
             case HubService.unbind: answer(frame.call, try unbind(request.argument()), on: link)
             case HubService.resolve: try resolve(request.argument(), frame, on: link)
             case HubService.reserve: try reserve(request.argument(), frame, on: link)
@@ -107,12 +107,14 @@ extension HubSession {
         if wasPublished, isNews { provider.link.send(FrameWriter.replaced(name, provider.key)) }
     }
 
-    private func withdraw(_ request: WithdrawRequest) throws(TelekinesisError) -> Nothing {
+    /// Whoever waits here is told that no call will come by the name any more: one that was placed may be on its way to him on another thread.
+    private func withdraw(_ request: WithdrawRequest, _ call: CallID, on link: any FrameLink) throws(TelekinesisError) {
         guard let publication = tables.withLock({ $0.published.removeValue(forKey: request.name) }) else {
             throw TelekinesisError(.noSuchName, "this node does not publish \(request.name.quoted)", ran: .no)
         }
         board.withdraw(publication.provider, .withdrawn)
-        return Nothing()
+        guard request.wait == true else { return answer(call, Nothing(), on: link) }
+        publication.provider.whenLeft { self.answer(call, Nothing(), on: link) }
     }
 
     // MARK: Resolving

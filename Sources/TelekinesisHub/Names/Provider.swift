@@ -1,3 +1,4 @@
+internal import Reactor
 internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
@@ -22,6 +23,9 @@ final class Provider: Sendable {
     let reservations = Atomic<Int>(0)
     /// A reservation that has ended.
     private let ended = Atomic<Bool>(false)
+    /// Somebody waits for the end of the last call here.
+    private let isAwaited = Atomic<Bool>(false)
+    private let lastCallEnded = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(
         session: HubSession, node: NodeID, link: any FrameLink, key: ActorKey, entry: NameEntry, concurrency: Int = .max,
@@ -63,7 +67,34 @@ final class Provider: Sendable {
 
     /// A call has its answer, or is given up: its place is free.
     func finished() {
-        guard isCounted else { return _ = outstanding.subtract(1, ordering: .relaxed) }
-        if entry.state.withLock({ $0.ended(self) }) { session.board.releaseWaitingSoon(at: entry, on: session.loop) }
+        if isCounted {
+            if entry.state.withLock({ $0.ended(self) }) { session.board.releaseWaitingSoon(at: entry, on: session.loop) }
+            (whole ?? self).noteEnd()
+        } else if outstanding.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+            noteEnd()
+        }
+    }
+
+    /// Does something when all calls that were placed here have ended, at the end of a turn of the session's loop.
+    ///
+    /// For a provider whose name is withdrawn, so that none are added. A call counts from the moment at which it is placed, before it is sent.
+    func whenLeft(_ body: @escaping @Sendable () -> Void) {
+        lastCallEnded.withLock { $0 = body }
+        // Either this sees the end of the last call, or that sees this: they meet at the name's lock or, where calls end without it, at their number.
+        entry.state.withLock { _ in isAwaited.store(true, ordering: .relaxed) }
+        outstanding.add(0, ordering: .acquiringAndReleasing)
+        noteEnd()
+    }
+
+    @inline(__always)
+    private func noteEnd() {
+        if isAwaited.load(ordering: .relaxed) { noteAwaitedEnd() }
+    }
+
+    @inline(never)
+    private func noteAwaitedEnd() {
+        guard load == 0, let body = lastCallEnded.withLock({ $0.take() }) else { return }
+        // Whoever ends calls may hold locks.
+        session.loop.execute { body() }
     }
 }

@@ -101,9 +101,14 @@ public struct PublishRequest: Codable, Sendable {
 public struct WithdrawRequest: Codable, Sendable {
     /// The name.
     public var name: String
+    /// Whether to answer only when the calls by the name that had been placed at the caller have ended; `nil`: no.
+    public var wait: Bool?
 
     /// A request.
-    public init(name: ServiceName) { self.name = name.description }
+    public init(name: ServiceName, wait: Bool? = nil) {
+        self.name = name.description
+        self.wait = wait
+    }
 }
 
 /// Asks the hub to bind a name to a handle.

@@ -33,4 +33,22 @@ import Testing
         withExtendedLifetime((early, late)) {}
         await node.close()
     }
+
+    /// Whoever leaves before the hub has said that all calls by name have ended would lose those that are on their way.
+    @Test func aNodeThatShutsDownServesUntilNoCallByNameIsOnItsWay() async throws {
+        let hub = try ScriptedHub()
+        let node = try await Node.connect(hub)
+        try await node.publish(function: "one") { 1 }
+        let key = try hub.publishedKey()
+        try await node.publish(function: "two") { 2 }
+        _ = hub.take(.call)
+        hub.surprise(HubService.withdraw) { [weak hub] in hub?.call(key, id: 9, from: Self.peer.rawValue) }
+        await node.shutdown()
+        let heard = hub.take()
+        let withdrawals = heard.filter { $0.type == .call && $0.selector == HubService.withdraw.rawValue }
+        let requests = try withdrawals.map { try $0.argument(WithdrawRequest.self) }
+        #expect(Set(requests.map(\.name)) == ["one", "two"] && requests.allSatisfy { $0.wait == true })
+        let answer = heard.first { $0.type == .reply && $0.call == 9 }
+        #expect(answer.map { $0.error == nil } == true)
+    }
 }

@@ -78,10 +78,13 @@ final class ScriptedHub: HubEndpoint {
     func cut() { state.withLock { $0.link }?.close(TelekinesisError(.disconnected, "the test cuts the connection")) }
 
     /// The frames of one type that were heard since the last time; the others are forgotten.
-    func take(_ type: FrameType) -> [HeardFrame] {
+    func take(_ type: FrameType) -> [HeardFrame] { take().filter { $0.type == type } }
+
+    /// The frames that were heard since the last time.
+    func take() -> [HeardFrame] {
         state.withLock { state in
             defer { state.heard = [] }
-            return state.heard.map(HeardFrame.init).filter { $0.type == type }
+            return state.heard.map(HeardFrame.init)
         }
     }
 
