@@ -65,6 +65,13 @@ import Testing
         #expect(try caller.resolve("any", route: 2).encoding == nil)
         #expect(try caller.reserve("json", route: 3).encoding == .json)
         #expect(try caller.reserve("any", route: 4).encoding == nil)
+        // Nor does one change its mind.
+        var again = try request("json", .json)
+        #expect(try first.refusal(HubService.publish, again)?.code == .nameTaken)
+        again = try request("mine", .json)
+        #expect(try first.refusal(HubService.publish, again) == nil && first.refusal(HubService.publish, again) == nil)
+        again.encoding = nil
+        #expect(try first.refusal(HubService.publish, again)?.code == .nameTaken)
         // What the hub does not know, it cannot promise to callers.
         struct Unknown: Encodable {
             let name = "x"

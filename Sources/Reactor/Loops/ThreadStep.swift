@@ -14,10 +14,11 @@ public struct ThreadStep: Sendable {
     /// How long a thread is waited for at most that gets no processor.
     private static let limit: UInt64 = 20_000_000
 
-    /// The calling thread is about to take a short step.
-    public init() { self.init(thread: tk_thread_id()) }
+    /// The number of the calling thread.
+    public static var currentThread: Int32 { tk_thread_id() }
 
-    init(thread: Int32) {
+    /// A step that begins now.
+    public init(of thread: Int32) {
         self.thread = thread
         start = tk_thread_processor_time(thread)
         end = MonotonicClock.now + Self.limit

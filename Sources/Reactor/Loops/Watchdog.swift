@@ -2,7 +2,7 @@ internal import CSystem
 internal import Glibc
 internal import Synchronization
 
-/// Looks after a group's loops: one whose job has run for about 10 ms is handed to a spare thread.
+/// Looks after a group's loops: one whose job has run for about 10 ms is handed to a spare thread, as soon as its own has ended what it was about to do.
 ///
 /// The watchdog's thread looks every 5 ms, twice as often while it suspects a job, and sleeps when no loop has run a job for 100 ms.
 final class Watchdog: Sendable {
@@ -56,7 +56,7 @@ final class Watchdog: Sendable {
                     if isStuck(suspect), crew.reserve() {
                         let claim = loop.takeFrom(job: sight.runningJob)
                         if claim != nil {
-                            let step = ThreadStep(thread: sight.thread)
+                            let step = ThreadStep(of: sight.thread)
                             repeat { usleep(50) } while !step.isOver
                         }
                         crew.seat(claim.map { (loop, $0) })

@@ -6,8 +6,8 @@ internal import Synchronization
 /// A *worker* is a task that executes one call after the other for as long as none suspends. Before a worker starts a call while others wait, it
 /// makes sure that a second worker comes next on the loop: when the first suspends, the second goes on. So a call costs no task of its own, and a
 /// method that waits holds nobody up. Only the thread that owns the loop takes calls from the queue, or their order would be lost; and a thread may lose
-/// the loop while it reads the arguments of a call, so where that may take long, later calls to the same object wait for it. Once the loop has ended,
-/// workers run wherever there is room, and calls that still come are executed without order.
+/// the loop while it reads the arguments of a method, so where that may take long, later calls of the same caller to the same object wait for it. Once
+/// the loop has ended, workers run wherever there is room, and calls that still come are executed without order.
 final class Dispatcher: Sendable {
     private struct State: ~Copyable {
         var queue = CallQueue()
@@ -16,22 +16,34 @@ final class Dispatcher: Sendable {
         var wakeIsDue = false
         /// No worker waits any more: one that did would wait for ever.
         var isOver = false
-        /// By object, the calls to it that wait until the arguments of an earlier one have been read.
-        var behind: [ObjectIdentifier: [IncomingCall]] = [:]
+        /// The calls that wait until the arguments of an earlier one have been read.
+        var holds: [IncomingCall.Order: Hold] = [:]
+        /// Each hold has a number of its own.
+        var lastHold: UInt64 = 0
 
         /// Takes the next call that need not wait.
-        mutating func next() -> IncomingCall? {
+        ///
+        /// - Returns: it, and the number of the hold that it puts on those behind it; 0 for none.
+        mutating func next() -> (call: IncomingCall, hold: UInt64)? {
             while let call = queue.popFirst() {
-                guard let callee = call.charged.map(ObjectIdentifier.init), call.isLongToRead || !behind.isEmpty else { return call }
-                if behind[callee] != nil {
-                    behind[callee]?.append(call)
+                guard call.isLongToRead || !holds.isEmpty else { return (call, 0) }
+                if holds[call.order] != nil {
+                    holds[call.order]?.calls.append(call)
+                } else if call.isLongToRead {
+                    lastHold += 1
+                    holds[call.order] = Hold(number: lastHold)
+                    return (call, lastHold)
                 } else {
-                    if call.isLongToRead { behind[callee] = [] }
-                    return call
+                    return (call, 0)
                 }
             }
             return nil
         }
+    }
+
+    private struct Hold {
+        let number: UInt64
+        var calls: [IncomingCall] = []
     }
 
     private enum Wake {
@@ -83,13 +95,13 @@ final class Dispatcher: Sendable {
         state.withLock { $0.wakeIsDue = false }
         while true {
             let mayTake = loop.isCurrent || loop.hasStopped
-            let (call, wake) = state.withLock { state -> (IncomingCall?, Wake) in
-                guard mayTake, let call = state.next() else { return (nil, .nobody) }
-                return (call, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))
+            let (next, wake) = state.withLock { state -> ((call: IncomingCall, hold: UInt64)?, Wake) in
+                guard mayTake, let next = state.next() else { return (nil, .nobody) }
+                return (next, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))
             }
-            if let call {
+            if let (call, hold) = next {
                 perform(wake)
-                let hasRead = call.isLongToRead ? hold(call) : nil
+                let hasRead = hold == 0 ? nil : whenRead(call.order, hold)
                 worker.hasRead = hasRead
                 await call.run(by: worker)
                 hasRead?.run()
@@ -101,26 +113,28 @@ final class Dispatcher: Sendable {
     }
 
     /// - Returns: to be run when the arguments of the call, which is about to be executed, have been read.
-    private func hold(_ call: IncomingCall) -> Once? {
-        guard let callee = call.charged.map(ObjectIdentifier.init) else { return nil }
+    private func whenRead(_ order: IncomingCall.Order, _ hold: UInt64) -> Once {
         // Reading runs the user's code.
-        let timer = loop.schedule(after: Self.longestReading) { [self] in letPass(callee) }
+        let timer = loop.schedule(after: Self.longestReading) { [self] in letPass(order, hold) }
         return Once { [self] in
             timer.cancel()
+            if loop.isCurrent { return letPass(order, hold) }
             // On a thread that has lost the loop the call has yet to come to its object: that is its next step.
-            if loop.isCurrent { letPass(callee) } else { letPass(callee, after: ThreadStep()) }
+            let thread = ThreadStep.currentThread
+            _ = loop.schedule(after: Self.pause) { [self] in letPass(order, hold, after: ThreadStep(of: thread)) }
         }
     }
 
-    private func letPass(_ callee: ObjectIdentifier, after step: ThreadStep) {
-        _ = loop.schedule(after: Self.pause) { [self] in
-            if step.isOver { letPass(callee) } else { letPass(callee, after: step) }
-        }
+    private func letPass(_ order: IncomingCall.Order, _ hold: UInt64, after step: ThreadStep) {
+        if step.isOver { return letPass(order, hold) }
+        _ = loop.schedule(after: Self.pause) { [self] in letPass(order, hold, after: step) }
     }
 
-    private func letPass(_ callee: ObjectIdentifier) {
+    private func letPass(_ order: IncomingCall.Order, _ hold: UInt64) {
         let wake = state.withLock { state -> Wake in
-            guard let calls = state.behind.removeValue(forKey: callee), !calls.isEmpty else { return .nobody }
+            guard state.holds[order]?.number == hold, let calls = state.holds.removeValue(forKey: order)?.calls, !calls.isEmpty else {
+                return .nobody
+            }
             state.queue.prepend(calls)
             return Self.wakeNext(&state)
         }

@@ -50,6 +50,8 @@ final class IncomingCall: Sendable {
     }
 
     let id: ID
+    /// The key that it was made on.
+    private let target: ActorKey
     /// Whose count of calls this one is in.
     let charged: Callee?
     let action: Action
@@ -68,11 +70,11 @@ final class IncomingCall: Sendable {
 
     /// - Parameter callee: what the call is made on; `nil` when that is still under construction, see ``assign(_:)``.
     init(
-        id: ID, callee: Callee?, action: Action, head: CallBody, body: SplitBytes, received: ReceivedReferences?, metadata: CallMetadata?,
-        deadline: UInt64?,
-        link: any FrameLink, owner: IncomingCalls
+        id: ID, target: ActorKey, callee: Callee?, action: Action, head: CallBody, body: SplitBytes, received: ReceivedReferences?,
+        metadata: CallMetadata?, deadline: UInt64?, link: any FrameLink, owner: IncomingCalls
     ) {
         self.id = id
+        self.target = target
         charged = callee
         control = Mutex(Control(callee: callee))
         self.action = action
@@ -86,10 +88,18 @@ final class IncomingCall: Sendable {
     }
 
     /// Whether reading its arguments may take so long that its thread loses the loop meanwhile.
-    var isLongToRead: Bool { body.bytes.count > Self.longArguments }
+    var isLongToRead: Bool { body.bytes.count > Self.shortArguments && head.argumentCount > 0 }
 
-    /// More bytes of arguments than are read in a few milliseconds, however they are made up.
-    private static let longArguments = 16 * 1024
+    /// Bytes of arguments that are read in a few milliseconds at most, however they are made up.
+    private static let shortArguments = 16 * 1024
+
+    /// Whose calls to what: those are executed in the order in which they came.
+    struct Order: Hashable {
+        let caller: NodeID
+        let target: ActorKey
+    }
+
+    var order: Order { Order(caller: id.source, target: target) }
 
     /// Executes the call and answers it.
     nonisolated(nonsending) func run(by worker: Worker) async {
@@ -263,6 +273,7 @@ final class IncomingCall: Sendable {
             result = try await call.method.execute(on: object, arguments: &call.arguments, scratch: worker?.scratch)
         } catch {
             if fetched == nil, let needed = error.fetchNeeded {
+                worker?.hasRead?.run()
                 return try await execute(fetching: needed, on: object, table, head: head, body: body, received, on: home, into: &reply)
             }
             throw ArgumentBinding.error(of: error, call.method, callerSignature: head.signature)

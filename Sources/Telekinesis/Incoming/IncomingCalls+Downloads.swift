@@ -12,25 +12,27 @@ extension IncomingCalls {
         state.withLock { $0.downloads.insert(transfer, id, on: link) }
         // A caller that has given up would take nothing more of it.
         if call?.isCancelled == true {
-            endDownload(id, Self.cancelled, on: link)
+            endDownload(id, Self.cancelled, in: call?.head.encoding ?? .messagePack, on: link)
             return
         }
-        if let deadline = call?.deadline { endDownload(id, at: deadline, on: link) }
+        if let call, let deadline = call.deadline { endDownload(id, at: deadline, of: call, on: link) }
         pump(id)
     }
 
     /// Nobody takes a result after its call's deadline.
-    private func endDownload(_ id: IncomingCall.ID, at deadline: UInt64, on link: any FrameLink) {
-        let now = CallScope.now
+    private func endDownload(_ id: IncomingCall.ID, at deadline: UInt64, of call: IncomingCall, on link: any FrameLink) {
+        let (now, encoding) = (CallScope.now, call.head.encoding)
         let timer = loop.schedule(after: Int64(clamping: deadline > now ? deadline - now : 0)) { [weak self] in
-            self?.endDownload(id, Self.takenTooLate, on: link)
+            self?.endDownload(id, Self.takenTooLate, in: encoding, on: link)
         }
         if !state.withLock({ $0.downloads.set(timer, for: id) }) { timer.cancel() }
     }
 
-    private func endDownload(_ id: IncomingCall.ID, _ reason: TelekinesisError, on link: any FrameLink) {
+    private func endDownload(
+        _ id: IncomingCall.ID, _ reason: TelekinesisError, in encoding: Encoding = .messagePack, on link: any FrameLink
+    ) {
         guard state.withLock({ $0.downloads.remove(id) }) else { return }
-        refuse(id, reason, on: link)
+        refuse(id, reason, in: encoding, on: link)
         noteIdle()
     }
 

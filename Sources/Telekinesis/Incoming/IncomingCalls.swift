@@ -112,7 +112,8 @@ final class IncomingCalls: Sendable {
                 case .missing: throw Self.noSuchObject(key)
                 case .pending:
                     let call = IncomingCall(
-                        id: id, callee: nil, action: Self.action(head), head: head, body: body, received: received, metadata: metadata,
+                        id: id, target: key, callee: nil, action: Self.action(head), head: head, body: body, received: received,
+                        metadata: metadata,
                         deadline: deadline, link: link,
                         owner: self)
                     guard try admit(call, key, arrived) else { return }
@@ -170,7 +171,8 @@ final class IncomingCalls: Sendable {
                 .noSuchMethod, "this is no class: node.resolve(_:as:) finds objects, node.function(_:) functions")
         }
         let call = IncomingCall(
-            id: id, callee: callee, action: action, head: head, body: body, received: received, metadata: metadata, deadline: deadline,
+            id: id, target: place, callee: callee, action: action, head: head, body: body, received: received, metadata: metadata,
+            deadline: deadline,
             link: link, owner: self)
         if try admit(call, place, arrived) { start(call) }
     }

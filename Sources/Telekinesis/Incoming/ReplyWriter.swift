@@ -42,6 +42,8 @@ enum ReplyWriter {
         do {
             try JSONText.fromMessagePack(&reader, into: &text)
         } catch {
+            writer = start()
+            writer.writeNil()
             throw TelekinesisError(
                 .badResult, "the result cannot be written in JSON, as the call was: \(DecodingError.reason(of: error))", ran: .yes,
                 cause: error)

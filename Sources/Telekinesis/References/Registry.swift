@@ -182,8 +182,8 @@ final class Registry: Sendable {
             guard !state.isClosed, state.entries[key.pair] != nil || living != nil || state.holdings.isOwed(key, by: holder) else {
                 return nil
             }
-            if state.entries[key.pair] == nil, let living { state.entries[key.pair] = Entry(slot: .ready(living)) }
             let effect = try state.holdings.give(key, to: holder, by: giver, limit: limit)
+            if state.entries[key.pair] == nil, let living { state.entries[key.pair] = Entry(slot: .ready(living)) }
             hasUnclaimed.store(state.holdings.unclaimed > 0, ordering: .relaxed)
             return Self.settle(&state, effect, key)
         }

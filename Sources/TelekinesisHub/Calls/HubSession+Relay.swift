@@ -45,6 +45,8 @@ extension HubSession {
                 let outcome = caller.link.send(frame.bytes, count: 1, lane: .urgent, patch: patch, limit: QueueLimit.relayed)
                 guard outcome == .full else { return }
             } catch {
+                // This session has just ended: the call, which is not open any more, does not end with it.
+                if error == .gone, isLast { refuseResult(of: frame, to: caller, from: node, isRouted: true, Self.answerIsLost) }
                 guard error == .busy else { return }
             }
             // The call was the caller's own: it has its answer, a short one.
@@ -55,8 +57,10 @@ extension HubSession {
     }
 
     /// A call whose result does not fit is answered with that.
-    private func refuseResult(of frame: Frame, to caller: SessionTables.Peer, from node: NodeID, isRouted: Bool) {
-        let answer = HubReply.error(Self.resultDoesNotFit, call: frame.call, peer: node, isRouted: isRouted)
+    private func refuseResult(
+        of frame: Frame, to caller: SessionTables.Peer, from node: NodeID, isRouted: Bool, _ error: TelekinesisError = resultDoesNotFit
+    ) {
+        let answer = HubReply.error(error, call: frame.call, peer: node, isRouted: isRouted)
         if isRouted {
             caller.session.noteReply(caller.link.send(answer), on: caller.link)
         } else {
@@ -64,6 +68,8 @@ extension HubSession {
             _ = answer.withUnsafeBytes { relay($0, lane: .urgent, patch: .none, to: caller, frame.peer, from: node) }
         }
     }
+
+    private static let answerIsLost = TelekinesisError(.disconnected, "the provider's connection ended as its answer came", ran: .maybe)
 
     private static let resultDoesNotFit = TelekinesisError(
         .overloaded, "the caller reads too slowly: there is no room for the result behind all that waits for it", ran: .yes)
@@ -73,7 +79,7 @@ extension HubSession {
 
     /// The first frame in this direction: the other end is told who this node is.
     private func announce(to peer: SessionTables.Peer, _ other: NodeID, from node: NodeID) throws(Unreachable) {
-        // The own link is only needed for entries that are missing; here both are there.
+        // The own link is only needed where the entry at the other end is missing.
         guard let link = tables.withLock({ $0.link }) else { throw .gone }
         try introduce(to: peer.session, other, peer.link, from: node, on: link, limit: QueueLimit.relayed)
     }
@@ -145,6 +151,7 @@ extension HubSession {
             let patch = FramePatch(peer: node)
             guard peer.link.send(frame.bytes, count: 1, lane: .bulk, patch: patch, limit: QueueLimit.calls) == .full else { return }
         } catch {
+            if error == .gone, case .routed = answer { refuseResult(of: frame, to: peer, from: node, isRouted: true, Self.answerIsLost) }
             guard error == .busy else { return }
         }
         // There is no room for the data: the call fails at its caller and stops at its provider.

@@ -53,7 +53,7 @@ struct NameState: Sendable {
             let isReplacement = request.sharing == .replace
             if let own = providers.first(where: { $0.session === provider.session }) {
                 if own.key == provider.key, own.concurrency == provider.concurrency, service.kind == request.kind,
-                    service.sharing == request.lastingSharing
+                    service.sharing == request.lastingSharing, service.encoding == request.encoding
                 {
                     self.service?.balancing = request.balancing ?? .leastOutstanding
                     return .unchanged

@@ -159,7 +159,7 @@ struct WaitingCalls: Sendable {
     mutating func putBack(_ frames: [UInt8]) -> Bool {
         guard var call = leaving.take() else { return false }
         guard !call.isCancelled else {
-            charge(call.caller, -call.frames.count)
+            charge(call.caller, -call.frames.count, calls: -1)
             return false
         }
         charge(call.caller, frames.count)
