@@ -36,6 +36,29 @@ import Testing
         await stage.hub.stop()
     }
 
+    @Test func whatIsReleasedEndsThoughThereIsAProxy() async throws {
+        let stage = try await Stage()
+        let (first, second) = (
+            try stage.caller.class("demo/Probe", of: Probe.self)(), try stage.caller.class("demo/Probe", of: Probe.self)()
+        )
+        try await first.add(1)
+        try await second.add(1)
+        #expect(stage.watch.alive == 2)
+        // A second time it does nothing.
+        stage.caller.release(first)
+        stage.caller.release(first)
+        try await eventually(within: .seconds(1)) { stage.watch.alive == 1 }
+        let error = try await failure { try await first.add(2) }
+        #expect(error.code == .noSuchObject && error.ran == .no)
+        #expect(try await second.added() == [1])
+        #expect(stage.provider.session.incoming.registry.heldCount == 1)
+        // One's own objects, and names, are not given back.
+        let own = Probe(on: stage.caller, stage.watch)
+        stage.caller.release(own)
+        #expect(try await own.added().isEmpty)
+        await stage.hub.stop()
+    }
+
     @Test func anInstanceEndsWhoseProxyWasGoneBeforeItWasMade() async throws {
         let stage = try await Stage()
         for _ in 0..<100 { _ = try stage.caller.class("demo/Probe", of: Probe.self)() }

@@ -53,6 +53,7 @@ final class ActorTarget: Sendable {
     private let nodeBits: Atomic<UInt64>
     private let isOnlyJSON = Atomic<Bool>(false)
     let lease: (any Lease)?
+    private let isReleased = Atomic<Bool>(false)
     /// Whether interceptors see its calls: not those that the runtime makes itself.
     let isIntercepted: Bool
 
@@ -64,7 +65,13 @@ final class ActorTarget: Sendable {
         nodeBits = Atomic(node.rawValue)
     }
 
-    deinit { lease?.end() }
+    deinit { release() }
+
+    /// Gives back what it is for, once.
+    func release() {
+        guard let lease, !isReleased.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        lease.end()
+    }
 
     /// Where a remote object is.
     var node: NodeID {
