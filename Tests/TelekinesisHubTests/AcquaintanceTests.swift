@@ -138,6 +138,7 @@ import Testing
             let heard = provider.take().filter { $0.type != .cancel }
             #expect(heard.map(\.type) == [.gone, .call, .gone] && heard.allSatisfy { $0.peer == node.id })
             #expect(Set(heard.filter { $0.type == .gone }.map(\.call)).count == 1)
+            node.close()
         }
     }
 

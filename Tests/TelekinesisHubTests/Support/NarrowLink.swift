@@ -45,13 +45,15 @@ final class NarrowLink: FrameLink {
         state.withLock { state in
             state.closed = reason
             state.node = nil
+            state.onFrame = nil
         }
     }
 }
 
 /// The node's end.
 private final class WideLink: FrameLink {
-    let session: HubSession
+    /// Held by the hub as long as it is one.
+    weak let session: HubSession?
     let other: NarrowLink
     let remoteDescription = "wide"
 
@@ -65,11 +67,11 @@ private final class WideLink: FrameLink {
     }
 
     func send(_ frames: UnsafeRawBufferPointer, count: Int, lane: Lane, patch: FramePatch, limit: Int) -> SendOutcome {
-        if let frame = try? Frame(checking: frames) { try? session.received(frame, on: other) }
+        if let frame = try? Frame(checking: frames) { try? session?.received(frame, on: other) }
         return .queued
     }
 
-    func close(_ reason: TelekinesisError) { session.ended(other, reason) }
+    func close(_ reason: TelekinesisError) { session?.ended(other, reason) }
 }
 
 extension SimulatedNode {

@@ -33,7 +33,7 @@ import Testing
         // Of all.
         #expect(try await call(1, from: 78) == nil)
         #expect(try await call(1, from: 79)?.code == .overloaded)
-        #expect(node.session.incoming.counts == [0, 0, 0, 3])
+        try await eventually { node.session.incoming.counts == [0, 0, 0, 3] }
         // An answer that is taken leaves room, and so does a caller that goes.
         hub.send(FrameWriter.credit(flags: .towardsCaller, peer: NodeID(rawValue: 78), call: 1, amount: 1 << 30))
         #expect(try await call(2, from: 79) == nil)
