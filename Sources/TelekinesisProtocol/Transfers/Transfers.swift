@@ -83,10 +83,7 @@ public struct IncomingTransfer: Sendable {
         guard part.count <= allowed else {
             throw TelekinesisError(.protocolViolation, "data beyond the credit that was granted", ran: .no)
         }
-        // Reserved, not touched: memory is only taken for bytes that come.
-        if bytes.capacity < OutgoingTransfer.initialCredit {
-            bytes.reserveCapacity(min(limit, declared ?? .max, 2 * OutgoingTransfer.initialCredit))
-        }
+        makeRoom(for: part.count)
         allowed -= part.count
         consumed += part.count
         bytes.append(contentsOf: part)
@@ -95,6 +92,15 @@ public struct IncomingTransfer: Sendable {
         allowed += grant
         consumed = 0
         return UInt32(grant)
+    }
+
+    /// Growing by doubling would copy a value of 256 MiB for 60 ms at a time, and nothing else is done on the loop meanwhile: for an array whose length
+    /// was declared there is room for 64 times what came. Reserved, not touched: memory is only taken for bytes that come.
+    private mutating func makeRoom(for more: Int) {
+        let needed = bytes.count + more
+        guard needed > bytes.capacity else { return }
+        let growth = declared == nil ? 2 : 64
+        bytes.reserveCapacity(max(needed, min(limit, declared ?? .max, max(growth * bytes.count, 4 * OutgoingTransfer.initialCredit))))
     }
 
     /// Whether what is still to come may come already.
