@@ -33,8 +33,8 @@ import Testing
             }
         }
         let (count, strays, losses) = try await (ledger.count(), ledger.strays(), ledger.losses())
-        print("\(count) calls in order, the loop was lost \(losses) times in them")
-        #expect(count == Self.calls && strays == 0)
+        print("\(count) calls, the loop was lost \(losses) times in them")
+        #expect(count == Self.calls && strays == [])
         #expect(losses > 0, "no hand-over, nothing tested")
         await caller.close()
         await provider.close()
@@ -67,7 +67,7 @@ import Testing
             }
         }
         let (count, strays) = try await (ledger.count(), ledger.strays())
-        #expect(count == 60 && strays == 0)
+        #expect(count == 60 && strays == [])
         await caller.close()
         await provider.close()
         await hub.stop()
@@ -92,10 +92,16 @@ struct LongToRead: Codable {
     }
 }
 
+/// A call that was not executed in its turn.
+struct Stray: Codable, Equatable {
+    var number: Int
+    var place: Int
+}
+
 /// Notes whether numbers come in order.
 private distributed actor Ledger {
     private var next = 0
-    private var outOfOrder = 0
+    private var outOfOrder: [Stray] = []
     private var lost = 0
 
     init(on node: Node) { actorSystem = node }
@@ -103,7 +109,7 @@ private distributed actor Ledger {
     distributed func record(_ number: Int, with argument: LongToRead) { record(number, computing: 0) }
 
     distributed func record(_ number: Int, computing milliseconds: Int) {
-        if number != next { outOfOrder += 1 }
+        if number != next, outOfOrder.count < 10 { outOfOrder.append(Stray(number: number, place: next)) }
         next += 1
         guard milliseconds > 0 else { return }
         let end = ContinuousClock.now + .milliseconds(milliseconds)
@@ -112,7 +118,7 @@ private distributed actor Ledger {
     }
 
     distributed func count() -> Int { next }
-    distributed func strays() -> Int { outOfOrder }
+    distributed func strays() -> [Stray] { outOfOrder }
     /// How often its thread had lost the loop when it had computed.
     distributed func losses() -> Int { lost }
 }

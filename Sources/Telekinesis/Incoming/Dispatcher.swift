@@ -5,9 +5,10 @@ internal import Synchronization
 ///
 /// A *worker* is a task that executes one call after the other for as long as none suspends. Before a worker starts a call while others wait, it
 /// makes sure that a second worker comes next on the loop: when the first suspends, the second goes on. So a call costs no task of its own, and a
-/// method that waits holds nobody up. Only the thread that owns the loop takes calls from the queue, or their order would be lost; and a thread may lose
-/// the loop while it reads the arguments of a method, so where that may take long, later calls of the same caller to the same object wait for it. Once
-/// the loop has ended, workers run wherever there is room, and calls that still come are executed without order.
+/// method that waits holds nobody up. Only the thread that owns the loop takes calls from the queue, or their order would be lost. A thread must not lose
+/// the loop between taking a call and bringing it to its object, so a worker that has executed many calls lets others have the loop and goes on in a
+/// job of its own; and where reading the arguments may take long, later calls of the same caller to the same object wait for it. Once the loop has
+/// ended, workers run wherever there is room, and calls that still come are executed without order.
 final class Dispatcher: Sendable {
     private struct State: ~Copyable {
         var queue = CallQueue()
@@ -93,7 +94,12 @@ final class Dispatcher: Sendable {
 
     private nonisolated(nonsending) func run(_ worker: Worker) async {
         state.withLock { $0.wakeIsDue = false }
+        var job = WorkerJob(at: loop.now)
         while true {
+            if job.isOver(on: loop) {
+                await Task.yield()
+                job = WorkerJob(at: loop.now)
+            }
             let mayTake = loop.isCurrent || loop.hasStopped
             let (next, wake) = state.withLock { state -> ((call: IncomingCall, hold: UInt64)?, Wake) in
                 guard mayTake, let next = state.next() else { return (nil, .nobody) }
@@ -106,7 +112,9 @@ final class Dispatcher: Sendable {
                 await call.run(by: worker)
                 hasRead?.run()
                 if worker.isCancelled { return }
-            } else if await !park(worker) {
+            } else if await park(worker) {
+                job = WorkerJob(at: loop.now)
+            } else {
                 return
             }
         }
@@ -164,6 +172,24 @@ final class Dispatcher: Sendable {
                 state.wakeIsDue = false
                 return true
             }
+    }
+}
+
+/// The time that a worker has had without a pause.
+private struct WorkerJob {
+    /// Well below the time after which a loop is taken from a thread, in nanoseconds.
+    private static let limit: UInt64 = 1_000_000
+
+    private let start: UInt64
+    private var calls = 0
+
+    init(at now: UInt64) { start = now }
+
+    /// Whether another call should have a job of its own.
+    mutating func isOver(on loop: EventLoop) -> Bool {
+        calls += 1
+        // Reading the clock costs as much as a small call.
+        return calls & 7 == 0 && loop.now &- start >= Self.limit
     }
 }
 
