@@ -60,6 +60,16 @@ final class EchoPeer: Peer, @unchecked Sendable {
     }
 }
 
+/// Sends back what it gets, and then reads nothing for a while.
+final class PausingPeer: Peer, @unchecked Sendable {
+    static let pause: UInt64 = 50_000_000
+
+    override func received(_ bytes: UnsafeMutableRawBufferPointer) {
+        _ = stream?.write(UnsafeRawBufferPointer(bytes))
+        stream?.pauseReading(for: Self.pause)
+    }
+}
+
 /// Collects what it gets, for a test to wait for.
 final class ClientPeer: Peer, @unchecked Sendable {
     private struct Inbox {

@@ -83,6 +83,21 @@ import Testing
         #expect(await peer.read(joined.count) == joined)
     }
 
+    @Test func aPauseLosesNothing() async throws {
+        let server = try await Loopback { PausingPeer() }
+        defer { server.stop() }
+        let (stream, peer) = try await server.dial()
+        let start = MonotonicClock.now
+        await peer.write([1])
+        #expect(await peer.read(1) == [1])
+        await peer.write([2, 3])
+        stream.shutdownWrite()
+        #expect(await peer.read(2) == [2, 3])
+        #expect(MonotonicClock.now - start >= PausingPeer.pause)
+        // The end has come too.
+        #expect(await peer.end == .ended)
+    }
+
     @Test func halfCloseEndsTheStreamAfterItsLastByte() async throws {
         let accepted = Mutex<ClientPeer?>(nil)
         let server = try await Loopback {

@@ -1,3 +1,4 @@
+import TelekinesisLink
 import TelekinesisProtocol
 import Testing
 

@@ -48,13 +48,13 @@ import Testing
         let ear: Ear
         private let group: EventLoopGroup
 
-        init(_ ear: Ear = Ear(), capacity: Int = .max, isOpen: Bool = true) throws {
+        init(_ ear: Ear = Ear(), capacity: Int = .max, isOpen: Bool = true, limits: LinkLimits = LinkLimits()) throws {
             group = try EventLoopGroup(loops: 1, clock: .virtual(clock))
             let (near, far) = InMemoryTransport.pair((group.next(), group.next()))
             near.set(ChannelConditions(delay: 10_000_000_000, capacity: capacity))
             self.far = far
             self.ear = ear
-            link = Link(near, receiver: ear)
+            link = Link(near, receiver: ear, limits: limits)
             near.start(link)
             far.start(Peer())
             if isOpen { link.open() }
@@ -168,6 +168,27 @@ import Testing
         #expect(many.ear.heard.count == 2)
         await many.clock.advance(by: 14_000_000_000)
         #expect(many.ear.end?.code == .tooLarge && many.ear.end?.message.contains("before authentication") == true)
+    }
+
+    @Test func whoSendsTooManyFramesIsReadMoreSlowly() async throws {
+        var limits = LinkLimits()
+        limits.frames = Rate(perSecond: 10, burst: 5)
+        let stage = try Stage(limits: limits)
+        // Seven at once: two are owed, which takes a fifth of a second.
+        await stage.send((1...7).map(Self.frame))
+        await stage.send([Self.frame(8)], first: 7)
+        #expect(stage.ear.heard == Array(1...7))
+        await stage.clock.advance(by: 199_000_000)
+        #expect(stage.ear.heard.count == 7)
+        await stage.clock.advance(by: 1_000_000)
+        #expect(stage.ear.heard == Array(1...8))
+        // An empty message counts as well. Nothing is lost.
+        for _ in 0..<3 { await stage.send([], first: 8) }
+        await stage.send([Self.frame(9)], first: 8)
+        #expect(stage.ear.heard.count == 8)
+        await stage.clock.advance(by: 2_000_000_000)
+        #expect(stage.ear.heard == Array(1...9) && stage.ear.end == nil)
+        await stage.end()
     }
 
     @Test func textHasNoPlaceHere() async throws {

@@ -46,6 +46,7 @@ public final class TCPStream: Sendable {
     private let descriptor: SharedDescriptor
     private let phase = Atomic<Phase>(.new)
     private let wantsWritable = Atomic<Bool>(false)
+    private let isPaused = Atomic<Bool>(false)
     /// The error that a write met; reading then finds only that the stream is over.
     private let writeError = Atomic<Int32>(0)
     // Set when the stream is made.
@@ -69,7 +70,7 @@ public final class TCPStream: Sendable {
         guard let watch else { return }
         self.handler = handler
         do {
-            try loop.begin(watch, for: [.readable, .writable, .onChange])
+            try loop.begin(watch, for: Self.interest)
         } catch {
             phase.store(Phase(rawValue: error.number), ordering: .relaxed)
             watch.end()
@@ -77,6 +78,20 @@ public final class TCPStream: Sendable {
         }
         // Closed before it was open: nobody else has told the loop.
         if !move(from: .new, to: .open) { loop.end(watch) }
+    }
+
+    private static let interest: Interest = [.readable, .writable, .onChange]
+
+    /// Reads nothing for a while: what comes meanwhile waits at the system, and then at the sender. To be called by the handler from within `received`.
+    ///
+    /// - Parameter nanoseconds: how long.
+    public func pauseReading(for nanoseconds: UInt64) {
+        guard let watch, !isPaused.exchange(true, ordering: .relaxed) else { return }
+        _ = loop.schedule(after: Int64(clamping: nanoseconds)) { [self] in
+            isPaused.store(false, ordering: .relaxed)
+            // Whatever is there is reported anew.
+            _ = descriptor.use { loop.poller.change($0, to: Self.interest, token: watch.token) }
+        }
     }
 
     /// Gives up a stream that was never opened.
@@ -190,13 +205,13 @@ extension TCPStream: PollSource {
         {
             handler?.writable()
         }
-        guard readiness.contains(.readable) || peerHasEnded else { return false }
+        guard readiness.contains(.readable) || peerHasEnded, !isPaused.load(ordering: .relaxed) else { return false }
         // Closed in the meantime: nothing more is received.
         guard let count = descriptor.use({ read($0, loop.scratch.baseAddress, loop.scratch.count) }), isOpen else { return false }
         if count > 0 {
             handler?.received(UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<count]))
             // A short read has emptied the socket (epoll(7)); a full one goes on in the next turn, after the others' share.
-            return count == loop.scratch.count || peerHasEnded
+            return (count == loop.scratch.count || peerHasEnded) && !isPaused.load(ordering: .relaxed)
         }
         if count == 0 {
             let error = writeError.load(ordering: .relaxed)

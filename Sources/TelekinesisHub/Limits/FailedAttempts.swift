@@ -1,4 +1,5 @@
 internal import Reactor
+internal import TelekinesisLink
 
 /// Where a connection comes from, as far as it can be held responsible.
 ///
@@ -78,7 +79,7 @@ struct FailedAttempts: Sendable {
 
     private mutating func note(_ address: PeerAddress, now: UInt64) {
         var bucket = young[address] ?? old.removeValue(forKey: address) ?? TokenBucket(rate, now: now)
-        bucket.charge(rate, now: now)
+        bucket.charge(1, rate, now: now)
         young[address] = bucket
         if young.count >= limit {
             old = young

@@ -40,6 +40,8 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
     /// Bytes received before the session was open; touched by the transport's loop only.
     private let unauthenticatedBytes = Atomic<Int>(0)
     private let isOpen = Atomic<Bool>(false)
+    /// Frames received of late; touched only where messages are received, which is one at a time.
+    nonisolated(unsafe) private var frames: TokenBucket
     /// This end has said goodbye: what still arrives is handed to nobody.
     private let isClosing = Atomic<Bool>(false)
 
@@ -54,6 +56,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
         self.limits = limits
         let now = transport.loop.now
         lastHeard = Atomic(now)
+        frames = TokenBucket(limits.frames, now: now)
         state = Mutex(State(liveness: Liveness(interval: limits.pingInterval, limit: limits.deadAfter, now: now)))
         // Timers hold the link, not weakly, which would make every retain of it slower; the end of the transport cancels them.
         // What went before on the connection has taken its share of the time: nobody has it twice.
@@ -172,10 +175,12 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
     /// connection may stay open for a while, until the goodbye has left.
     public func received(_ message: UnsafeRawBufferPointer) {
         guard !isClosing.load(ordering: .relaxed) else { return }
-        lastHeard.store(transport.loop.now, ordering: .relaxed)
+        let now = transport.loop.now
+        lastHeard.store(now, ordering: .relaxed)
         do throws(TelekinesisError) {
             if !isOpen.load(ordering: .relaxed) { try admitStranger(message.count) }
-            var number = receivedFrames.load(ordering: .relaxed)
+            let earlier = receivedFrames.load(ordering: .relaxed)
+            var number = earlier
             let head = try Batch.head(of: message)
             guard head.first == number else {
                 throw TelekinesisError(.protocolViolation, "frame \(number) was expected, \(head.first) came")
@@ -192,6 +197,10 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
                 rest = UnsafeRawBufferPointer(rebasing: rest[frame.bytes.count...])
             }
             receivedFrames.store(number, ordering: .relaxed)
+            // A message without any costs something too.
+            frames.charge(max(1, Int(number - earlier)), limits.frames, now: now)
+            let debt = frames.debt(limits.frames)
+            if debt > 0 { transport.pauseReading(for: debt) }
         } catch {
             close(error)
         }
@@ -312,6 +321,8 @@ public struct LinkLimits: Sendable {
     public var messageBeforeAuthentication = 16 * 1024
     /// All messages before authentication.
     public var totalBeforeAuthentication = 32 * 1024
+    /// Frames that the peer may send. One that sends more is read more slowly, and loses nothing.
+    public var frames = Rate(perSecond: 1_000_000, burst: 1_000_000)
 
     /// The default limits.
     public init() {}

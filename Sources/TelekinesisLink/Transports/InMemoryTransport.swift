@@ -20,6 +20,8 @@ public final class InMemoryTransport: Transport {
         var bytesUnderway = 0
         var isFull = false
         var sentMessages = 0
+        /// Until when this end is given nothing.
+        var pausedUntil: UInt64 = 0
         /// How the channel ended.
         var end: TransportEnd?
     }
@@ -113,19 +115,31 @@ public final class InMemoryTransport: Transport {
 
     /// The oldest message under way arrives.
     private func deliver() {
-        let (message, receiver, mine) = state.withLock { state -> ([UInt8]?, (any TransportReceiver)?, (any TransportReceiver)?) in
-            guard state.end == nil, !state.underway.isEmpty else { return (nil, nil, nil) }
+        // One lock after the other: the peer delivers as well.
+        guard let peer = state.withLock({ $0.peer }) else { return }
+        let (receiver, pausedUntil) = peer.state.withLock { ($0.end == nil ? $0.receiver : nil, $0.pausedUntil) }
+        let now = peer.loop.now
+        guard pausedUntil <= now else {
+            _ = peer.loop.schedule(after: Int64(clamping: pausedUntil - now)) { [weak self] in self?.deliver() }
+            return
+        }
+        let (message, mine) = state.withLock { state -> ([UInt8]?, (any TransportReceiver)?) in
+            guard state.end == nil, !state.underway.isEmpty else { return (nil, nil) }
             let departure = state.underway.removeFirst()
             state.bytesUnderway -= departure.message.count
             let drained = state.isFull && state.bytesUnderway == 0
             if drained { state.isFull = false }
-            return (departure.message, state.peer?.currentReceiver, drained ? state.receiver : nil)
+            return (departure.message, drained ? state.receiver : nil)
         }
         if let message, let receiver { message.withUnsafeBytes { receiver.received($0) } }
         if let mine { loop.execute { mine.writable() } }
     }
 
-    private var currentReceiver: (any TransportReceiver)? { state.withLock { $0.end == nil ? $0.receiver : nil } }
+    /// Lets what is under way to this end wait for a while.
+    public func pauseReading(for nanoseconds: UInt64) {
+        let (end, overflow) = loop.now.addingReportingOverflow(nanoseconds)
+        state.withLock { $0.pausedUntil = max($0.pausedUntil, overflow ? .max : end) }
+    }
 
     /// Does nothing: messages come whole, and are not kept.
     public func limitMessages(to size: Int) {}

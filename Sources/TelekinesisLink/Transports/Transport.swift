@@ -31,6 +31,11 @@ public protocol Transport: AnyObject, Sendable {
     /// - Parameter size: in bytes.
     func limitMessages(to size: Int)
 
+    /// Hands out nothing for a while, except what has been read already: the rest waits at the sender. Called by the receiver while it is given something.
+    ///
+    /// - Parameter nanoseconds: how long.
+    func pauseReading(for nanoseconds: UInt64)
+
     /// Closes the channel in good order; the receiver hears `closed` once.
     ///
     /// - Parameters:

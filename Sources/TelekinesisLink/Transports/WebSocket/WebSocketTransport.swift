@@ -65,6 +65,9 @@ public final class WebSocketTransport: Transport {
     /// Changes how large a message may be; what has been read already is not asked again.
     public func limitMessages(to size: Int) { maximumMessageSize.store(size, ordering: .relaxed) }
 
+    /// Reads nothing for a while: what comes meanwhile waits at the system, and then at the sender.
+    public func pauseReading(for nanoseconds: UInt64) { stream.pauseReading(for: nanoseconds) }
+
     // MARK: Sending
 
     /// Sends binary messages.

@@ -1,6 +1,5 @@
+import TelekinesisLink
 import Testing
-
-@testable import TelekinesisHub
 
 @Suite struct TokenBucketTests {
     @Test func allowsABurstThenItsRate() {
@@ -12,6 +11,19 @@ import Testing
         // A long pause fills it, and no more than that.
         let later = (0..<4).map { _ in bucket.take(rate, now: 1_000_000_000_000) }
         #expect(later == [true, true, true, false])
+    }
+
+    @Test func whatHasHappenedAlreadyIsOwed() {
+        let rate = Rate(perSecond: 10, burst: 3)
+        var bucket = TokenBucket(rate, now: 0)
+        bucket.charge(3, rate, now: 0)
+        #expect(bucket.debt(rate) == 0)
+        bucket.charge(2, rate, now: 0)
+        #expect(bucket.debt(rate) == 200_000_000)
+        #expect(!bucket.take(rate, now: 250_000_000) && bucket.take(rate, now: 300_000_000))
+        // Not without end.
+        bucket.charge(1_000, rate, now: 300_000_000)
+        #expect(bucket.debt(rate) == 300_000_000)
     }
 
     @Test func timeThatGoesBackGivesNothing() {
