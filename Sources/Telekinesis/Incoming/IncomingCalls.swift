@@ -222,6 +222,13 @@ final class IncomingCalls: Sendable {
             guard state.running[call.id.pair] == nil else {
                 return TelekinesisError(.protocolViolation, "the call id \(call.id.call) is in use")
             }
+            if arrived == nil, call.body.count > Uploads.smallArguments {
+                do throws(TelekinesisError) {
+                    try state.uploads.keep(call.id, size: call.body.count, limits: partialLimits)
+                } catch {
+                    return error
+                }
+            }
             state.running[call.id.pair] = call
             state.shares.began(call.id.source)
             if let arrived {

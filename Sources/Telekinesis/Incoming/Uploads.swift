@@ -18,8 +18,8 @@ struct ArrivingCall {
     fileprivate var size: Int { transfer.count }
 }
 
-/// The calls whose arguments come in parts, and how much of the room for those each caller has: until the call has its answer, since the arguments are
-/// kept as long.
+/// The calls whose arguments come in parts, and how much of the room for large arguments each caller has: until the call has its answer, since the
+/// arguments are kept as long. Those that come in one frame have their part of that room too, unless they are small.
 struct Uploads {
     /// What all callers together, and each of them, may have under way.
     struct Limits {
@@ -37,7 +37,10 @@ struct Uploads {
 
     var isEmpty: Bool { calls.isEmpty }
 
-    /// Whether some call without an answer has all of its arguments.
+    /// Arguments of this many bytes are bounded by the number of calls.
+    static let smallArguments = 4 * 1024
+
+    /// Whether some call without an answer has large arguments that have come whole.
     var hasWhole: Bool { !whole.isEmpty }
 
     /// What has come of all that have no answer.
@@ -67,6 +70,15 @@ struct Uploads {
                 "the calls of this node under way at this provider have more than \(limits.bytesPerCaller) bytes of large arguments "
                     + "(`maximumPartialBytesPerCaller`): await some first")
         }
+    }
+
+    /// A call has come in one frame, and begins. Its arguments count until it has its answer.
+    ///
+    /// - Parameter size: bytes of its arguments.
+    mutating func keep(_ id: IncomingCall.ID, size: Int, limits: Limits) throws(TelekinesisError) {
+        try checkRoom(for: size, of: id.source, limits)
+        whole[id] = size
+        bytesOfCallers.add(size, for: id.source)
     }
 
     /// It begins.

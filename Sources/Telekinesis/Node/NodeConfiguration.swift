@@ -10,8 +10,8 @@ public struct NodeConfiguration: Sendable {
     public var credentials: [any Credential]?
     /// The longest argument list or result that is taken, in bytes, assembled.
     public var maximumValue = 16 * 1024 * 1024
-    /// The bytes of arguments too large for one frame that calls from others may have here, from the first part on until they have their answers.
-    /// Above the same number, large results that callers have not taken yet keep all from getting more.
+    /// The bytes of arguments that calls from others may have here, from the first part on until they have their answers; those of up to 4 KiB do not
+    /// count. Above the same number, large results that callers have not taken yet keep all from getting more.
     public var maximumPartialBytes = 256 * 1024 * 1024
     /// Those of them that the calls of one other node may have; one value of ``maximumValue`` in any case. Above the same number, large results
     /// that it has not taken yet keep it from getting more.

@@ -88,8 +88,12 @@ import Testing
         call(1, from: 77)
         #expect(try await hub.answer(to: 1).error?.code == .protocolViolation)
         #expect(node.session.incoming.counts[2] > 120 * Self.kibibyte)
-        // Others have their own share.
+        // Others have their own share, also of what comes in one frame.
         call(1, from: 78)
+        for id in 2...3 as ClosedRange<CallID> { hub.call(key, id: id, from: 78, size: 60 * Self.kibibyte) }
+        #expect(try await hub.answer(to: 3).error?.code == .overloaded)
+        hub.send(FrameWriter.frame(.cancel, peer: NodeID(rawValue: 78), call: 2))
+        #expect(try await hub.answer(to: 2).error?.code == .cancelled)
         #expect(node.session.incoming.counts[0] == 3)
         // With the answer there is room again.
         hub.send(FrameWriter.frame(.cancel, peer: NodeID(rawValue: 77), call: 2))

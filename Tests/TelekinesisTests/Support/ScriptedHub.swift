@@ -108,10 +108,10 @@ final class ScriptedHub: HubEndpoint {
     ///   - size: how many bytes the first frame's arguments have, where more are to follow.
     ///   - selector: what it means, if not the function.
     func call(
-        _ key: ActorKey, id: CallID, from peer: UInt64, remaining: UInt32 = 30_000, firstOfMany size: Int? = nil,
+        _ key: ActorKey, id: CallID, from peer: UInt64, remaining: UInt32 = 30_000, size whole: Int = 0, firstOfMany size: Int? = nil,
         selector: Selector = ObjectService.function
     ) {
-        var frame = FrameWriter.frame(.call, body: [UInt8](repeating: 0, count: CallBody.fixedSize + (size ?? 0)))
+        var frame = FrameWriter.frame(.call, body: [UInt8](repeating: 0, count: CallBody.fixedSize + (size ?? whole)))
         frame.withUnsafeMutableBytes {
             FrameWriter.call(
                 over: $0, flags: size == nil ? [] : .more, peer: NodeID(rawValue: peer), call: id, target: .key(key), remaining: remaining)
