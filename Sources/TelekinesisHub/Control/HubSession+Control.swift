@@ -91,6 +91,8 @@ extension HubSession {
                 board.withdraw(provider)
                 throw TelekinesisError(.disconnected, "the session has ended", ran: .no)
             }
+            // Somebody may have replaced it before it was noted here.
+            if !provider.entry.state.withLock({ $0.providers.contains { $0 === provider } }) { lostName(name, provider, isNews: true) }
             board.logger.info("published", ["name": request.name, "node": node.description, "principal": principal.name])
             board.releaseWaiting(at: provider.entry)
             return Nothing()
