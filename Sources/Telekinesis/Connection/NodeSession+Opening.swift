@@ -7,11 +7,9 @@ internal import TelekinesisProtocol
 extension NodeSession {
     /// Starts the handshake on a fresh link, whose frames must come to this session, and waits until the session is open.
     func open(_ link: any FrameLink) async throws {
-        var generator = SystemRandomNumberGenerator()
-        let nonce = (0..<4).flatMap { _ in withUnsafeBytes(of: generator.next()) { [UInt8]($0) } }
         let ticket = state.withLock { $0.ticket }
         let hello = NodeHello(
-            agent: configuration.agent, nonce: nonce, methods: [], ticket: ticket, maximumValue: configuration.maximumValue)
+            agent: configuration.agent, nonce: .random(count: 32), methods: [], ticket: ticket, maximumValue: configuration.maximumValue)
         let handshake = NodeHandshake(hello, credentials: configuration.credentials ?? [OpenAccess()])
         let first = try handshake.start()
         try await withCheckedThrowingContinuation { continuation in

@@ -46,11 +46,7 @@ public struct TraceContext: Sendable, Hashable, CustomStringConvertible {
 
     /// The `traceparent`.
     public var description: String {
-        func hex(_ value: UInt64, _ count: Int) -> String {
-            let digits = String(value, radix: 16)
-            return String(repeating: "0", count: count - digits.count) + digits
-        }
-        return "00-\(hex(traceID.high, 16))\(hex(traceID.low, 16))-\(hex(spanID, 16))-\(hex(UInt64(flags), 2))"
+        "00-\(traceID.high.hexadecimal)\(traceID.low.hexadecimal)-\(spanID.hexadecimal)-\(flags.hexadecimal)"
     }
 
     /// Whether two are the same span of the same trace.

@@ -27,12 +27,7 @@ final class OutgoingValues: @unchecked Sendable {
     private var kinds: [ObjectIdentifier: Int] = [:]
     private var named = 0
     /// Random, so that nothing else in the message looks like a placeholder.
-    private let mark: [UInt8]
-
-    init() {
-        var generator = SystemRandomNumberGenerator()
-        mark = (0..<2).flatMap { _ in withUnsafeBytes(of: generator.next() as UInt64) { [UInt8]($0) } }
-    }
+    private let mark = [UInt8].random(count: 16)
 
     // MARK: Collecting
 

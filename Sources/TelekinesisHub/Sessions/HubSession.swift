@@ -30,10 +30,9 @@ final class HubSession: FrameReceiver {
         number = board.sessionNumber.add(1, ordering: .relaxed).newValue
         self.loop = loop
         self.isLocal = isLocal
-        var generator = SystemRandomNumberGenerator()
-        let nonce = (0..<4).flatMap { _ in withUnsafeBytes(of: generator.next() as UInt64) { [UInt8]($0) } }
         let method = isLocal ? OpenAccess().method : board.authenticator.method
-        tables = Mutex(SessionTables(HubHandshake(agent: board.agent, nonce: nonce, method: method), limits: board.limits, now: loop.now))
+        let handshake = HubHandshake(agent: board.agent, nonce: .random(count: 32), method: method)
+        tables = Mutex(SessionTables(handshake, limits: board.limits, now: loop.now))
     }
 
     /// The node's id; 0 before the session is open and after it has ended.

@@ -107,7 +107,7 @@ final class StoreFiles: Sendable {
     /// A file for content on its way.
     func create() throws(TelekinesisError) -> IncomingFile {
         let number = nextFile.add(1, ordering: .relaxed).oldValue
-        let path = "\(try directory())/incoming/\(Self.hexadecimal(number))"
+        let path = "\(try directory())/incoming/\(number.hexadecimal)"
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw failure("make a file") }
         return IncomingFile(number: number, path: path, descriptor: descriptor)
@@ -205,16 +205,11 @@ final class StoreFiles: Sendable {
 
     // MARK: Names
 
-    private static func name(_ digest: ContentDigest, _ file: StoreLedger.FileNumber) -> String { "\(digest)-\(hexadecimal(file))" }
-
-    private static func hexadecimal(_ number: UInt64) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
+    private static func name(_ digest: ContentDigest, _ file: StoreLedger.FileNumber) -> String { "\(digest)-\(file.hexadecimal)" }
 
     private static func parse(_ name: String) -> (ContentDigest, StoreLedger.FileNumber)? {
         let parts = name.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 2, let digest = ContentDigest(parts[0]), let file = UInt64(parts[1], radix: 16), hexadecimal(file) == parts[1]
+        guard parts.count == 2, let digest = ContentDigest(parts[0]), let file = UInt64(parts[1], radix: 16), file.hexadecimal == parts[1]
         else { return nil }
         return (digest, file)
     }

@@ -6,10 +6,7 @@ enum HubKey {
     static let size = 32
 
     /// A key that lives as long as the process.
-    static func random() -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<size / 8).flatMap { _ in withUnsafeBytes(of: generator.next() as UInt64) { [UInt8]($0) } }
-    }
+    static func random() -> [UInt8] { .random(count: size) }
 
     /// The key kept in a directory, in the file `hub.key`, which only its owner can read. Both are made when they are not there.
     ///

@@ -54,10 +54,7 @@ public struct ContentDigest: Hashable, Sendable {
 extension ContentDigest: CustomStringConvertible {
     /// The digest as text: 64 hexadecimal digits.
     public var description: String {
-        [words.0, words.1, words.2, words.3].map { word in
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
+        [words.0, words.1, words.2, words.3].map(\.hexadecimal).joined()
     }
 
     /// Enough of it to tell it from others in a message, and too little to fetch anything.
