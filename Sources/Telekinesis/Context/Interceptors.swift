@@ -159,9 +159,7 @@ extension NodeSession {
     func intercepted(
         _ frame: SplitBytes, _ method: String, to target: ActorTarget, flags: CallFlags = [], references: OutgoingReferences? = nil
     ) async throws -> Reply {
-        // Behind the construction of what it calls, which interceptors may hold up.
-        if let instance = target.lease as? RemoteInstance { try await instance.departure() }
-        return try await intercepted(method, of: target) { [self] in
+        try await intercepted(method, of: target) { [self] in
             try await call(frame, to: target, flags: flags, references: references)
         }
     }

@@ -115,7 +115,7 @@ extension Node: DistributedActorSystem {
         if invocation.hasValues { invocation = try await invocation.stored(on: self) }
         if let object = try localActor(id) { return try await invoke(method, of: object, id, &invocation) }
         do {
-            if let absence = destination.knownAbsence { throw absence }
+            if destination.isUnsettled { try await destination.departure() }
             if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
             if readsOnlyJSON { try invocation.writeAsJSON() }
             let frame = invocation.frame(selector: method.selector, signature: method.signatureHash)

@@ -111,7 +111,7 @@ extension Node {
             let type = result as? any DistributedActor.Type, try localActor(id) == nil,
             let method = CallTargets.callTarget(for: target)
         else { return nil }
-        if let absence = id.target.knownAbsence { throw absence }
+        if id.target.isUnsettled { try await id.target.departure() }
         if let references = invocation.references, !references.placesAreKnown { try await references.findPlaces() }
         let promised = session.promise(by: id.target)
         guard let proxy = try proxy(type, ActorID(promised.target)) as? Result else { return nil }

@@ -236,14 +236,51 @@ import Testing
         await line.hub.stop()
     }
 
-    @Test func whatCannotWaitRefusesStoredValues() async throws {
+    // MARK: Constructors
+
+    @Test func instancesAreMadeOfStoredValues() async throws {
+        let line = try await Line()
+        try await line.provider.publish(class: "demo/Branch") { [provider = line.provider] (data: StoredData, notes: [Note]) in
+            Branch(data.count + notes.count, on: provider)
+        }
+        let make: RemoteClass<Branch> = line.caller.class("demo/Branch")
+        let branch = try make(StoredData(Archive.bytes(100_000)), [Note("a", on: "constructor"), Note("b", on: "constructor")])
+        #expect(try await branch.size() == 100_002)
+        #expect(line.hub.statistics.storedValues == 1 && Boards.counts("constructor") == [2, 2])
+        // What cannot be stored, or fetched, fails the calls of the instance, with the error that says so.
+        for (note, words) in [(Note("c", on: "full"), "the board is full"), (Note("d", on: "lost"), "no such note")] {
+            let error = try await failure { try await make(StoredData([]), [note]).size() }
+            #expect(error.ran == .no && error.message.contains(words), "\(error)")
+        }
+        // Others are made meanwhile and afterwards.
+        #expect(try await make(StoredData([1]), [Note]()).size() == 1)
+        try await eventually { line.caller.isIdle && line.provider.isIdle }
+        await line.hub.stop()
+    }
+
+    @Test func callsWaitUntilTheValuesOfAConstructionAreStored() async throws {
+        let store = HeldStore()
+        let line = try await Line(nodes: { $0.store = store })
+        try await line.provider.publish(class: "demo/Branch") { [provider = line.provider] (data: StoredData) in
+            Branch(data.count, on: provider)
+        }
+        let branch = try line.caller.class("demo/Branch", of: Branch.self)(StoredData(Archive.bytes(100_000)))
+        async let size = branch.size()
+        await store.hasSomething()
+        // Whoever waits does so until its own deadline, or until it is cancelled.
+        let late = try await failure { try await withDeadline(.milliseconds(20)) { try await branch.size() } }
+        #expect(late.code == .deadlineExceeded && late.ran == .no)
+        let task = Task { try await branch.size() }
+        task.cancel()
+        #expect(try await failure { try await task.value }.code == .cancelled)
+        store.letGo()
+        #expect(try await size == 100_000)
+        await line.hub.stop()
+    }
+
+    @Test func streamsHaveNoStoredValues() async throws {
         let line = try await Line()
         let large = StoredData(Archive.bytes(100_000))
-        try await line.provider.publish(class: "demo/Archive") { [provider = line.provider] (_: StoredData) in Archive(on: provider) }
-        let make = line.caller.class("demo/Archive", of: Archive.self)
-        let error = try await failure { try make(large) }
-        #expect(error.code == .invalidUse && error.message.contains("in a call"))
-        #expect(try await make(StoredData([1])).size(of: StoredData([1, 2])) == 2)
         try await line.provider.publish(function: "demo/stream") { RemoteStream<StoredData> { send in try await send(large) } }
         let stream = try await line.caller.function("demo/stream", as: (() -> RemoteStream<StoredData>).self)()
         await #expect(throws: (any Error).self) { for try await _ in stream {} }
@@ -366,4 +403,23 @@ private final class LyingStore: ValueStore {
 
     func put(_ content: [UInt8], as reference: StoredReference) { self.content.withLock { $0 = content.reversed() } }
     func get(_ reference: StoredReference) -> [UInt8] { [UInt8](Archive.bytes(reference.size, 99)) }
+}
+
+/// A store that keeps whoever stores something waiting.
+private final class HeldStore: ValueStore {
+    private let store = InMemoryStore()
+    private let (gate, opening) = AsyncStream.makeStream(of: Void.self)
+    private let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
+
+    func hasSomething() async { for await _ in arrivals { return } }
+    func letGo() { opening.finish() }
+
+    func put(_ content: [UInt8], as reference: StoredReference) async throws {
+        arrival.yield()
+        for await _ in gate {}
+        store.put(content, as: reference)
+    }
+
+    func get(_ reference: StoredReference) async throws -> [UInt8] { try store.get(reference) }
+    func release(_ reference: StoredReference) { store.release(reference) }
 }
