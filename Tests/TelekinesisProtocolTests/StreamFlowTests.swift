@@ -107,7 +107,7 @@ import Testing
             let before = (left, taken)
             if left > 0, out.hasRoom, random(3) > 0 {
                 let size = random(2) == 0 ? largest : 1 + random(largest)
-                out.append([UInt8](repeating: 1, count: size))
+                out.append([UInt8](repeating: 1, count: size), isStored: random(4) == 0)
                 (sent, left) = (sent + size, left - 1)
             }
             try out.grant(try move(&out, &into))
@@ -136,10 +136,11 @@ import Testing
         #expect(error?.code == .protocolViolation && !into.hasChunk)
     }
 
-    @Test func referencesInTheMiddleOfAnElementAreAViolation() throws {
-        var into = StreamInflow(window: 10, limit: 1000)
-        try receive([1], [.partial, .references], &into)
-        let error = #expect(throws: TelekinesisError.self) { try receive([2], .references, &into) }
+    @Test(arguments: [.references, .stored] as [ChannelFlags])
+    func referencesInTheMiddleOfAnElementAreAViolation(_ flags: ChannelFlags) throws {
+        var into = StreamInflow(window: 1 << 20, limit: 1000)
+        try receive([1], flags.union(.partial), &into)
+        let error = #expect(throws: TelekinesisError.self) { try receive([2], flags, &into) }
         #expect(error?.code == .protocolViolation)
     }
 
@@ -176,6 +177,26 @@ import Testing
         var out = StreamOutflow(window: 10)
         let error = #expect(throws: TelekinesisError.self) { try out.grant(.max) }
         #expect(error?.code == .protocolViolation)
+    }
+
+    @Test func fewElementsWithStoredValuesAreAheadOfTheirReader() throws {
+        let window = 4 * StreamOutflow.costOfStored
+        var out = StreamOutflow(window: UInt32(window))
+        var into = StreamInflow(window: UInt32(window), limit: 1000)
+        func send() throws -> Int {
+            for _ in 0..<20 { out.append([1, 2], isStored: true) }
+            return try (0..<20).prefix { _ in
+                guard let part = out.next() else { return false }
+                #expect(part.flags == .stored)
+                let grant = try part.body.withUnsafeBytes { try into.receive($0, part.flags) }
+                try out.grant(grant)
+                return true
+            }.count
+        }
+        #expect(try send() == 4)
+        // Each is read by itself.
+        for _ in 0..<2 { try out.grant(into.take().map { $0.chunk.bytes == [1, 2] ? $0.grant : 0 } ?? 0) }
+        #expect(try send() == 2)
     }
 
     @Test func aPartThatCouldNotLeaveIsTheNextAgain() throws {

@@ -110,7 +110,7 @@ struct CodingScope: ~Copyable {
     static func outgoingValues() throws(TelekinesisError) -> OutgoingValues {
         guard let current, current.pointee.takesValues else {
             throw TelekinesisError(
-                .invalidUse, "values that are stored can only be encoded as arguments and results of calls that are awaited")
+                .invalidUse, "values that are stored can only be encoded as arguments and results of calls, and as elements of streams")
         }
         if let values = current.pointee.values { return values }
         let values = OutgoingValues()

@@ -97,16 +97,20 @@ struct FetchNeeded: Error, Sendable {
 
     /// Fetches it, and others of its type in the same message.
     ///
-    /// - Parameter values: what was fetched for the message before.
+    /// - Parameters:
+    ///   - values: what was fetched for the message before.
+    ///   - message: what it is if not arguments, for errors.
     /// - Returns: everything that was fetched for it.
     /// - Throws: ``TelekinesisError`` that names the value.
-    func fetch(into values: FetchedValues?, on home: NodeHome, ran: TelekinesisError.Execution) async throws -> FetchedValues {
-        let place = argument.map { "argument \($0)" } ?? "the result"
+    func fetch(
+        into values: FetchedValues?, on home: NodeHome, ran: TelekinesisError.Execution, in message: String = "the result"
+    ) async throws -> FetchedValues {
+        let place = argument.map { "argument \($0)" } ?? message
         let storage = try home.storage
         let values = values ?? FetchedValues(storage)
         do {
             try await StoringScope.$current.withValue(StoringScope(storage, fetching: values.share)) {
-                try await request.run(message, start, values)
+                try await request.run(self.message, start, values)
             }
             return values
         } catch {

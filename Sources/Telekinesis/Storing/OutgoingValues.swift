@@ -68,8 +68,11 @@ final class OutgoingValues: @unchecked Sendable {
     /// - Parameters:
     ///   - bytes: the message.
     ///   - ran: what is to be said of the method if it fails.
+    ///   - message: what it is if not arguments, for errors.
     /// - Throws: ``TelekinesisError`` that names the value.
-    func store(into bytes: inout [UInt8], on storage: NodeStorage, ran: TelekinesisError.Execution) async throws {
+    func store(
+        into bytes: inout [UInt8], on storage: NodeStorage, ran: TelekinesisError.Execution, in message: String = "the result"
+    ) async throws {
         let references = Mutex<[Int: [UInt8]]>([:])
         try await StoringScope.$current.withValue(StoringScope(storage)) {
             try await forEachBounded(entries.indices, width: Self.width) { [entries] index in
@@ -77,7 +80,7 @@ final class OutgoingValues: @unchecked Sendable {
                     let bytes = try await entries[index].store()
                     references.withLock { $0[index] = bytes }
                 } catch {
-                    let place = entries[index].place.map { "the argument \($0)" } ?? "the result"
+                    let place = entries[index].place.map { "the argument \($0)" } ?? message
                     throw TelekinesisError.storing(
                         "\(place) has a \(entries[index].type) that could not be stored", failed: error,
                         ran == .no ? .badArguments : .badResult, ran: ran)

@@ -4,7 +4,7 @@ internal import TelekinesisProtocol
 /// A value that is not itself sent with a call: it is stored first, what travels is a reference, and the other side fetches the value before the method, or
 /// the caller, gets it.
 ///
-/// Arguments and results may be storable, alone or within other values: arrays, dictionaries, optionals, structures. ``StoredData`` and ``Stored`` do what
+/// Arguments, results and elements of streams may be storable, alone or within other values: arrays, dictionaries, optionals, structures. ``StoredData`` and ``Stored`` do what
 /// most programs need, with the node's ``ValueStore``; a type of one's own says how it is stored:
 ///
 /// ```swift

@@ -16,6 +16,8 @@ final class OutgoingStream: Flushable {
         var nextReferences = 0
         /// The owners of what the part of this number hands over have been told, whether or not that has left.
         var shared: Int?
+        /// What the last elements refer to that is stored, and which the reader may not have read yet.
+        var stored: [OutgoingValues] = []
         /// Producers that wait for credit.
         var waiting: [UnsafeContinuation<Void, Never>] = []
         var flushIsDue = false
@@ -36,12 +38,15 @@ final class OutgoingStream: Flushable {
     private let loop: EventLoop
     private let home: NodeHome
     private let state: Mutex<State>
+    /// How many elements with stored values may be ahead of the reader.
+    private let maximumStored: Int
 
     init(_ id: IncomingCall.ID, window: UInt32, on link: any FrameLink, loop: EventLoop, home: NodeHome) {
         self.id = id
         self.link = link
         self.loop = loop
         self.home = home
+        maximumStored = Int(window) / StreamOutflow.costOfStored + 2
         state = Mutex(State(flow: StreamOutflow(window: window)))
     }
 
@@ -49,8 +54,37 @@ final class OutgoingStream: Flushable {
 
     /// Sends an element, and waits for credit before that where there is none.
     nonisolated(nonsending) func send<Element: Encodable>(_ element: Element) async throws {
-        if try add(element) { return }
-        try await sendWaiting(element)
+        switch try add(element) {
+        case .added: return
+        case .hasNoRoom: try await sendWaiting(element)
+        case .hasValues(let element): try await store(element)
+        }
+    }
+
+    private enum Addition {
+        case added
+        case hasNoRoom
+        case hasValues(UnstoredElement)
+    }
+
+    /// An element whose values must be stored before it can leave.
+    private final class UnstoredElement {
+        let bytes: [UInt8]
+        let references: OutgoingReferences?
+        let values: OutgoingValues
+
+        init(_ bytes: [UInt8], _ references: OutgoingReferences?, _ values: OutgoingValues) {
+            self.bytes = bytes
+            self.references = references
+            self.values = values
+        }
+    }
+
+    @inline(never)
+    private nonisolated(nonsending) func store(_ element: UnstoredElement) async throws {
+        var bytes = element.bytes
+        try await element.values.store(into: &bytes, on: home.storage, ran: .yes, in: "an element of the stream")
+        append(bytes, element.references, element.values)
     }
 
     private nonisolated(nonsending) func sendWaiting<Element: Encodable>(_ element: Element) async throws {
@@ -64,7 +98,11 @@ final class OutgoingStream: Flushable {
             } else {
                 try await room()
             }
-            if try add(element) { return }
+            switch try add(element) {
+            case .added: return
+            case .hasNoRoom: continue
+            case .hasValues(let element): return try await store(element)
+            }
         }
     }
 
@@ -91,19 +129,23 @@ final class OutgoingStream: Flushable {
     }
 
     /// Adds an element to the batch.
-    ///
-    /// - Returns: `false` when there is no room.
-    private func add<Element: Encodable>(_ element: Element) throws -> Bool {
-        if let isAdded = try addScalar(element) { return isAdded }
-        guard try hasRoom() else { return false }
+    private func add<Element: Encodable>(_ element: Element) throws -> Addition {
+        if try addScalar(element) { return .added }
+        guard try hasRoom() else { return .hasNoRoom }
         var writer = MessagePackWriter()
-        var scope = CodingScope(writing: nil, home: .passUnretained(home))
+        var scope = CodingScope(writing: nil, home: .passUnretained(home), takesValues: true)
         try scope.run { try MessagePackEncoder().encode(element, into: &writer) }
         let references = scope.outgoing
         guard references?.placesAreKnown ?? true else {
             throw TelekinesisError(.invalidUse, "an element holds an object that is still being made: await a call of it first")
         }
-        let bytes = references.map { $0.table + writer.bytes } ?? writer.bytes
+        if let values = scope.values { return .hasValues(UnstoredElement(writer.bytes, references, values)) }
+        append(writer.bytes, references)
+        return .added
+    }
+
+    private func append(_ element: [UInt8], _ references: OutgoingReferences?, _ values: OutgoingValues? = nil) {
+        let bytes = references.map { $0.table + element } ?? element
         let flushes = state.withLock { state -> Bool in
             var number: Int?
             if let references {
@@ -111,25 +153,28 @@ final class OutgoingStream: Flushable {
                 state.references[state.nextReferences] = references
                 state.nextReferences += 1
             }
-            state.flow.append(bytes, references: number)
+            if let values {
+                if state.stored.count == maximumStored { state.stored.removeFirst() }
+                state.stored.append(values)
+            }
+            state.flow.append(bytes, references: number, isStored: values != nil)
             return Self.flushIsNew(&state)
         }
         if flushes { scheduleFlush() }
-        return true
     }
 
     /// Numbers and the like are written where they are to be: no user's code runs.
     ///
-    /// - Returns: `nil` for other types.
+    /// - Returns: `false` for other types, and when there is no room.
     @inline(__always)
-    private func addScalar<Element: Encodable>(_ element: Element) throws -> Bool? {
+    private func addScalar<Element: Encodable>(_ element: Element) throws -> Bool {
         let flushes = try state.withLock { state -> Bool? in
             guard !state.isCancelled else { throw CancellationError() }
             guard state.flow.hasRoom, !state.flow.isFull else { return nil }
             let isScalar = state.flow.append { MessagePackWriter.appendScalar(element, to: &$0) }
             return isScalar ? Self.flushIsNew(&state) : nil
         }
-        guard let flushes else { return nil }
+        guard let flushes else { return false }
         if flushes { scheduleFlush() }
         return true
     }

@@ -219,7 +219,13 @@ private final class StreamReading: @unchecked Sendable {  // An iterator belongs
 
     nonisolated(nonsending) func next<Element: Decodable>(_ type: Element.Type) async throws -> Element? {
         while true {
-            if reader?.isAtEnd == false { return try decode(type) }
+            if reader?.isAtEnd == false {
+                do {
+                    return try decode(type)
+                } catch let needed as FetchNeeded {
+                    return try await decode(type, fetching: needed)
+                }
+            }
             if hasEnded { return nil }
             switch try await stream.next() {
             case .elements(let reader, let received):
@@ -233,16 +239,52 @@ private final class StreamReading: @unchecked Sendable {  // An iterator belongs
         }
     }
 
-    private func decode<Element: Decodable>(_ type: Element.Type) throws -> Element? {
+    /// Fetches what the element needs, and reads it.
+    @inline(never)
+    private nonisolated(nonsending) func decode<Element: Decodable>(
+        _ type: Element.Type, fetching needed: FetchNeeded
+    ) async throws -> Element? {
+        var (needed, fetched) = (needed, FetchedValues?.none)
+        do {
+            for _ in 0..<FetchNeeded.maximumPasses {
+                fetched = try await needed.fetch(into: fetched, on: home, ran: .yes, in: "an element of the stream")
+                do {
+                    return try decode(type, fetched)
+                } catch let next as FetchNeeded {
+                    needed = next
+                }
+            }
+            throw FetchNeeded.tooManyKinds(ran: .yes)
+        } catch {
+            end()
+            throw error
+        }
+    }
+
+    /// What follows is of no interest.
+    private func end() {
+        guard !hasEnded else { return }
+        hasEnded = true
+        reader = nil
+        stream.cancel()
+    }
+
+    /// - Throws: ``FetchNeeded`` when values must be fetched first; then the element is still to be read.
+    private func decode<Element: Decodable>(_ type: Element.Type, _ fetched: FetchedValues? = nil) throws -> Element? {
         guard var current = reader.take() else { return nil }
-        var scope = CodingScope(reading: received, home: .passUnretained(home))
+        let start = current.position
+        var scope = CodingScope(reading: received, home: .passUnretained(home), fetched: fetched, takesValues: true)
         do {
             let element = try scope.run { try MessagePackDecoder(userInfo: CodingScope.userInfo).decode(type, from: &current) }
+            if let request = scope.needed { throw FetchNeeded(request: request) }
             reader = current
             return element
         } catch {
-            hasEnded = true
-            stream.cancel()
+            if let request = scope.needed {
+                reader = MessagePackReader(current.bytes, in: start..<current.bytes.count)
+                throw FetchNeeded(request: request, message: current.bytes, start: start)
+            }
+            end()
             let reason = DecodingError.reason(of: error)
             throw TelekinesisError(.badResult, "an element of the stream cannot be read as \(type): \(reason)", ran: .yes, cause: error)
         }

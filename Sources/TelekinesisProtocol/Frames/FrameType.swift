@@ -126,6 +126,8 @@ public struct ChannelFlags: OptionSet, Sendable {
     public static let references = ChannelFlags(rawValue: 1 << 3)
     /// Of a stream, with ``last``: the body is the error with which it ends.
     public static let isError = ChannelFlags(rawValue: 1 << 4)
+    /// Of a stream: the element that begins here has values that are stored somewhere else.
+    public static let stored = ChannelFlags(rawValue: 1 << 5)
 }
 
 /// Flags of a ``FrameType/release``.

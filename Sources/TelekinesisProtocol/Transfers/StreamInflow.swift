@@ -10,6 +10,8 @@ public struct StreamInflow: Sendable {
         public var bytes: [UInt8]
         /// Whether there is one.
         public var hasReferences: Bool
+        /// Whether it is one element, with which no others are put together.
+        fileprivate var isSingle: Bool
         /// Its bytes for which credit has not been granted yet.
         fileprivate var owed: Int
     }
@@ -54,30 +56,35 @@ public struct StreamInflow: Sendable {
         guard allowed > 0 else { throw TelekinesisError(.protocolViolation, "a stream sent more than it was granted", ran: .no) }
         // It would cost its sender no credit.
         guard !body.isEmpty else { throw TelekinesisError(.protocolViolation, "a stream sent a frame with nothing in it", ran: .no) }
-        guard partial == nil || !flags.contains(.references) else {
+        guard partial == nil || flags.isDisjoint(with: Self.ofFirst) else {
             throw TelekinesisError(.protocolViolation, "a stream sent references in the middle of an element", ran: .no)
         }
-        allowed -= body.count
+        let cost = body.count + StreamOutflow.extraCost(flags)
+        allowed -= cost
         guard (partial?.bytes.count ?? 0) + body.count <= limit else {
             throw TelekinesisError(.tooLarge, "an element of more than \(limit) bytes: raise `maximumValue` at the receiver", ran: .no)
         }
-        var chunk = partial.take() ?? Chunk(bytes: [], hasReferences: flags.contains(.references), owed: 0)
-        if chunk.bytes.isEmpty, flags.isDisjoint(with: [.partial, .references]), addToLast(body, owed: body.count) { return grant() }
+        let isSingle = !flags.isDisjoint(with: Self.ofFirst)
+        var chunk = partial.take() ?? Chunk(bytes: [], hasReferences: flags.contains(.references), isSingle: isSingle, owed: 0)
+        if chunk.bytes.isEmpty, !isSingle, !flags.contains(.partial), addToLast(body, owed: cost) { return grant() }
         chunk.bytes.append(contentsOf: body)
-        chunk.owed += body.count
+        chunk.owed += cost
         if flags.contains(.partial) {
             partial = chunk
-        } else if chunk.hasReferences || !chunk.bytes.withUnsafeBytes({ addToLast($0, owed: chunk.owed) }) {
+        } else if chunk.isSingle || !chunk.bytes.withUnsafeBytes({ addToLast($0, owed: chunk.owed) }) {
             chunks.append(chunk)
         }
         return grant()
     }
 
+    /// What the first frame of an element may say of it.
+    private static let ofFirst: ChannelFlags = [.references, .stored]
+
     /// Puts whole elements that hand nothing over behind the last ones that wait.
     ///
     /// - Returns: `false` when they need a chunk of their own.
     private mutating func addToLast(_ bytes: UnsafeRawBufferPointer, owed: Int) -> Bool {
-        guard let last = chunks.indices.last, !chunks[last].hasReferences, chunks[last].bytes.count + bytes.count <= Self.largestChunk
+        guard let last = chunks.indices.last, !chunks[last].isSingle, chunks[last].bytes.count + bytes.count <= Self.largestChunk
         else { return false }
         chunks[last].bytes.append(contentsOf: bytes)
         chunks[last].owed += owed
@@ -90,7 +97,7 @@ public struct StreamInflow: Sendable {
     public mutating func take() -> (chunk: Chunk, grant: UInt32)? {
         guard let first = chunks.indices.first else { return nil }
         // Swapped, since the list keeps the memory of what it has lost at its beginning.
-        var chunk = Chunk(bytes: [], hasReferences: false, owed: 0)
+        var chunk = Chunk(bytes: [], hasReferences: false, isSingle: false, owed: 0)
         swap(&chunk, &chunks[first])
         chunks.removeFirst()
         free += chunk.owed

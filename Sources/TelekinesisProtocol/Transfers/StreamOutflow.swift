@@ -8,14 +8,22 @@ public struct StreamOutflow: Sendable {
     public struct Part: Sendable {
         /// The body.
         public var body: ArraySlice<UInt8>
-        /// ``ChannelFlags/partial``, ``ChannelFlags/references``.
+        /// ``ChannelFlags/partial``, ``ChannelFlags/references``, ``ChannelFlags/stored``.
         public var flags: ChannelFlags
         /// Which of the messages that hand something over it belongs to; `nil` for others.
         public var references: Int?
+
+        fileprivate var cost: Int { body.count + StreamOutflow.extraCost(flags) }
     }
 
     /// How much a receiver may be ahead of its stream's credit: no more than this is ever granted at a time.
     public static let maximumCredit = 1 << 30
+
+    /// What an element takes of the credit besides its bytes when it refers to stored values: few of those may be ahead of the reader, since they must be
+    /// kept for it.
+    public static let costOfStored = 64 * 1024
+
+    static func extraCost(_ flags: ChannelFlags) -> Int { flags.contains(.stored) ? costOfStored : 0 }
 
     private var batch: [UInt8] = []
     private var sealed: ArraySlice<Part> = []
@@ -46,14 +54,16 @@ public struct StreamOutflow: Sendable {
 
     /// Adds an element.
     ///
-    /// - Parameter references: the number of what it hands over, where its bytes begin with a table.
-    public mutating func append(_ element: [UInt8], references: Int? = nil) {
-        if references == nil, batch.count + element.count <= FrameHead.maximumBody {
+    /// - Parameters:
+    ///   - references: the number of what it hands over, where its bytes begin with a table.
+    ///   - isStored: whether it refers to stored values.
+    public mutating func append(_ element: [UInt8], references: Int? = nil, isStored: Bool = false) {
+        if references == nil, !isStored, batch.count + element.count <= FrameHead.maximumBody {
             batch += element
             return
         }
         seal()
-        let flags: ChannelFlags = references == nil ? [] : .references
+        let flags = (references == nil ? ChannelFlags() : .references).union(isStored ? .stored : [])
         var rest = element[...]
         repeat {
             let body = rest.prefix(FrameHead.maximumBody)
@@ -78,13 +88,13 @@ public struct StreamOutflow: Sendable {
         guard credit > 0 else { return nil }
         if sealed.isEmpty { seal() }
         guard let part = sealed.popFirst() else { return nil }
-        credit -= part.body.count
+        credit -= part.cost
         return part
     }
 
     /// A frame could not leave: it is the next one again.
     public mutating func putBack(_ part: Part) {
-        credit += part.body.count
+        credit += part.cost
         sealed = [part] + sealed
     }
 

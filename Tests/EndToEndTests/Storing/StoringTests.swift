@@ -278,12 +278,67 @@ import Testing
         await line.hub.stop()
     }
 
-    @Test func streamsHaveNoStoredValues() async throws {
+    // MARK: Streams
+
+    @Test func elementsOfStreamsMayBeStored() async throws {
         let line = try await Line()
-        let large = StoredData(Archive.bytes(100_000))
-        try await line.provider.publish(function: "demo/stream") { RemoteStream<StoredData> { send in try await send(large) } }
-        let stream = try await line.caller.function("demo/stream", as: (() -> RemoteStream<StoredData>).self)()
-        await #expect(throws: (any Error).self) { for try await _ in stream {} }
+        let pages = (0..<40).map { Album.Page(number: $0, picture: StoredData(Archive.bytes($0 % 3 == 0 ? 100_000 : 10, $0))) }
+        try await line.provider.publish(function: "demo/pages") { RemoteStream(pages) }
+        try await line.provider.publish(function: "demo/sum") { (pages: RemoteStream<Album.Page>) in
+            var sum = 0
+            for try await page in pages { sum += page.picture.count }
+            return sum
+        }
+        let stream = try await line.caller.function("demo/pages", as: (() -> RemoteStream<Album.Page>).self)()
+        var read: [Album.Page] = []
+        for try await page in stream { read.append(page) }
+        #expect(read == pages && line.hub.statistics.storedValues == 14)
+        let sum = try await line.caller.function("demo/sum", as: ((RemoteStream<Album.Page>) -> Int).self)(RemoteStream(pages))
+        #expect(sum == pages.reduce(0) { $0 + $1.picture.count })
+        await line.hub.stop()
+    }
+
+    @Test func anElementWithoutItsValueEndsItsStreamOnly() async throws {
+        let line = try await Line()
+        try await line.provider.publish(function: "demo/notes") { (board: String) in
+            let (a, b, d) = (Note("a", on: "stream"), Note("b", on: "stream"), Note("d", on: "stream"))
+            return RemoteStream<[Note]>([[a], [], [b, Note("c", on: board)], [d]])
+        }
+        let notes = try await line.caller.function("demo/notes", as: ((String) -> RemoteStream<[Note]>).self)
+        // Not to be stored, and not to be fetched.
+        for (board, words) in [("full", "could not be stored"), ("lost", "could not be fetched")] {
+            var read = 0
+            let error = try await failure { for try await _ in try await notes(board) { read += 1 } }
+            #expect(read == 2 && error.message.contains(words) && error.message.contains("an element of the stream has a Note"), "\(error)")
+        }
+        var all: [String] = []
+        for try await some in try await notes("stream") { all += some.map(\.text) }
+        #expect(all == ["a", "b", "c", "d"])
+        try await eventually { line.provider.isIdle && line.caller.isIdle }
+        await line.hub.stop()
+    }
+
+    @Test func fewStoredElementsAreAheadOfTheirReader() async throws {
+        let store = InMemoryStore()
+        let line = try await Line(nodes: { $0.store = store })
+        let sent = Atomic<Int>(0)
+        try await line.provider.publish(function: "demo/frames") {
+            RemoteStream<StoredData> { send in
+                for number in 0..<200 {
+                    try await send(StoredData(Archive.bytes(100_000, number)))
+                    sent.add(1, ordering: .relaxed)
+                }
+            }
+        }
+        let frames = try await line.caller.function("demo/frames", as: (() -> RemoteStream<StoredData>).self)()
+        var reader = frames.buffering(bytes: 256 * 1024).makeAsyncIterator()
+        for number in 0..<200 {
+            #expect(try await reader.next() == StoredData(Archive.bytes(100_000, number)))
+            // Four fill the window, one more may leave, and one waits.
+            let ahead = sent.load(ordering: .relaxed) - number
+            #expect(ahead <= 7, "at \(number)")
+        }
+        #expect(try await reader.next() == nil)
         await line.hub.stop()
     }
 
@@ -344,7 +399,7 @@ import Testing
     // MARK: Stores
 
     @Test func anotherStoreIsAProtocolAway() async throws {
-        let store = InMemoryStore()
+        let store = InMemoryStore(lingering: .zero)
         let line = try await Line(hub: { $0.storesValues = false }, nodes: { $0.store = store })
         do {
             let data = StoredData(Archive.bytes(200_000))
@@ -353,6 +408,13 @@ import Testing
         }
         // Nobody has the value any more, so the store does not either.
         try await eventually { store.bytes == 0 }
+        await line.hub.stop()
+    }
+
+    @Test func aResultIsInTheStoreUntilItsCallerHasIt() async throws {
+        let line = try await Line(nodes: { [store = InMemoryStore()] in $0.store = store })
+        // Made for this call: its method holds nothing of it.
+        #expect(try await line.archive.album(3, of: 100_000).pages.map(\.picture.count) == [100_000, 100_000, 100_000])
         await line.hub.stop()
     }
 
