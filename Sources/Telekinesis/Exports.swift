@@ -4,13 +4,16 @@
 @_exported public import protocol TelekinesisLink.HubEndpoint
 @_exported public import struct TelekinesisLink.LinkLimits
 @_exported public import struct TelekinesisLink.LogHandler
+@_exported public import struct TelekinesisLink.Rate
 @_exported public import struct TelekinesisLink.SharedSecret
 @_exported public import enum TelekinesisProtocol.Balancing
 @_exported public import struct TelekinesisProtocol.Challenge
 @_exported public import struct TelekinesisProtocol.ContentDigest
 @_exported public import protocol TelekinesisProtocol.Credential
 @_exported public import struct TelekinesisProtocol.ListedName
+@_exported public import struct TelekinesisProtocol.FieldShape
 @_exported public import struct TelekinesisProtocol.MethodDescription
+@_exported public import struct TelekinesisProtocol.NamedType
 @_exported public import struct TelekinesisProtocol.NodeID
 @_exported public import struct TelekinesisProtocol.OpenAccess
 @_exported public import struct TelekinesisProtocol.Principal
@@ -22,3 +25,4 @@
 @_exported public import enum TelekinesisProtocol.Sharing
 @_exported public import struct TelekinesisProtocol.StoredReference
 @_exported public import struct TelekinesisProtocol.TelekinesisError
+@_exported public import struct TelekinesisProtocol.TypeShape

@@ -2,6 +2,7 @@
 @_exported public import protocol TelekinesisLink.HubEndpoint
 @_exported public import struct TelekinesisLink.LinkLimits
 @_exported public import struct TelekinesisLink.LogHandler
+@_exported public import struct TelekinesisLink.Rate
 @_exported public import struct TelekinesisLink.SharedSecret
 @_exported public import struct TelekinesisProtocol.Authenticated
 @_exported public import protocol TelekinesisProtocol.Authenticator

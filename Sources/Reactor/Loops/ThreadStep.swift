@@ -15,9 +15,9 @@ public struct ThreadStep: Sendable {
     /// Processor time in which a thread has come to the end of anything short, in builds that are slow as well.
     private static let step: UInt64 = 200_000
     /// Whoever waits for so long does not wait for a lock that others hold for a moment.
-    private static let longWait: UInt64 = 2_000_000
+    private static let longWait: UInt64 = 4_000_000
     /// How long a thread is waited for at most that gets no processor: another would not fare better.
-    private static let limit: UInt64 = 50_000_000
+    private static let limit: UInt64 = 1_000_000_000
 
     /// The number of the calling thread.
     public static var currentThread: Int32 { tk_thread_id() }

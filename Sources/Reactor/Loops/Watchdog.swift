@@ -11,14 +11,16 @@ final class Watchdog: Sendable {
     /// Counted from the first look at a job, which comes up to one interval after its start.
     private static let patience: UInt64 = 7_500_000
     private static let quietLooksBeforeParking = 20
-    /// Processor time a running job must have had before it counts as stuck; less means that the thread itself was kept from running, and
-    /// another would not fare better.
+    /// Processor time a running job must have had before it counts as stuck, unless it waits at two looks for the same thing; less means that the thread
+    /// itself was kept from running, and another would not fare better.
     private static let processorTime: UInt64 = 2_000_000
 
     private struct Suspect {
         var loop: EventLoop.Sight
         var since: UInt64
         var processorTime: UInt64
+        /// The thread's processor time when it was last seen to wait.
+        var waitedAt: UInt64?
     }
 
     private let isStopped = Condition(false)
@@ -53,7 +55,7 @@ final class Watchdog: Sendable {
                     if sight.runningJob == 0 { continue }
                     isQuiet = false
                     interval = Self.intervalOfSuspicion
-                    if isStuck(suspect), crew.reserve() {
+                    if isStuck(&suspects[index]), crew.reserve() {
                         let claim = loop.takeFrom(job: sight.runningJob)
                         if claim != nil {
                             var step = ThreadStep(of: sight.thread)
@@ -85,10 +87,13 @@ final class Watchdog: Sendable {
         return true
     }
 
-    private func isStuck(_ suspect: Suspect) -> Bool {
-        guard MonotonicClock.now - suspect.since >= Self.patience else { return false }
-        let used = tk_thread_processor_time(suspect.loop.thread) &- suspect.processorTime
-        return used >= Self.processorTime || tk_thread_is_runnable(suspect.loop.thread) == 0
+    private func isStuck(_ suspect: inout Suspect?) -> Bool {
+        guard let seen = suspect else { return false }
+        let time = tk_thread_processor_time(seen.loop.thread)
+        let waits = tk_thread_is_runnable(seen.loop.thread) == 0
+        suspect?.waitedAt = waits ? time : nil
+        guard MonotonicClock.now - seen.since >= Self.patience else { return false }
+        return time &- seen.processorTime >= Self.processorTime || waits && seen.waitedAt == time
     }
 
     private func park(_ loops: [EventLoop], _ suspects: [Suspect?]) {

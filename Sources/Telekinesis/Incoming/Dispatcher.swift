@@ -178,8 +178,8 @@ final class Dispatcher: Sendable {
 
 /// The time that a worker has had without a pause.
 private struct WorkerJob {
-    /// Well below the time after which a loop is taken from a thread, in nanoseconds.
-    private static let limit: UInt64 = 1_000_000
+    /// Well below the processor time after which a loop may be taken from a thread, in nanoseconds.
+    private static let limit: UInt64 = 500_000
 
     private let start: UInt64
     private var calls = 0
@@ -190,7 +190,7 @@ private struct WorkerJob {
     mutating func isOver(on loop: EventLoop) -> Bool {
         calls += 1
         // Reading the clock costs as much as a small call.
-        return calls & 7 == 0 && loop.now &- start >= Self.limit
+        return calls & 3 == 0 && loop.now &- start >= Self.limit
     }
 }
 
