@@ -11,9 +11,7 @@
 @_exported public import struct TelekinesisProtocol.ContentDigest
 @_exported public import protocol TelekinesisProtocol.Credential
 @_exported public import struct TelekinesisProtocol.ListedName
-@_exported public import struct TelekinesisProtocol.FieldShape
 @_exported public import struct TelekinesisProtocol.MethodDescription
-@_exported public import struct TelekinesisProtocol.NamedType
 @_exported public import struct TelekinesisProtocol.NodeID
 @_exported public import struct TelekinesisProtocol.OpenAccess
 @_exported public import struct TelekinesisProtocol.Principal
@@ -25,4 +23,3 @@
 @_exported public import enum TelekinesisProtocol.Sharing
 @_exported public import struct TelekinesisProtocol.StoredReference
 @_exported public import struct TelekinesisProtocol.TelekinesisError
-@_exported public import struct TelekinesisProtocol.TypeShape

@@ -20,13 +20,10 @@ final class Callee: Sendable {
     let inFlight = Atomic<Int>(0)
     /// Lets so many of them run at once; `nil` for any number.
     let gate: CallGate?
-    /// The structure of its types; `nil` for what was not published.
-    private let schema: ServiceSchema?
 
     /// - Parameter concurrency: how many calls may run at once, at least 1; `nil` for any number.
-    init(_ kind: Kind, as publishedName: String? = nil, concurrency: Int? = nil, schema: ServiceSchema? = nil) {
+    init(_ kind: Kind, as publishedName: String? = nil, concurrency: Int? = nil) {
         self.kind = kind
-        self.schema = schema
         self.publishedName = publishedName
         gate = concurrency.map { CallGate(CallPlaces(limit: $0)) }
         isFactory = if case .factory = kind { true } else { false }
@@ -46,21 +43,15 @@ final class Callee: Sendable {
     var description: ServiceDescription {
         switch kind {
         case .object(_, let table):
-            ServiceDescription(kind: .object, type: table.typeName, methods: methods(of: table), types: schema?.types)
+            ServiceDescription(kind: .object, type: table.typeName, methods: table.methods.map(\.description))
         case .function(let function):
-            ServiceDescription(
-                kind: .function, type: function.description.signature, methods: [function.description.with(schema?.call)],
-                types: schema?.types)
+            ServiceDescription(kind: .function, type: function.description.signature, methods: [function.description])
         case .factory(let factory):
             ServiceDescription(
-                kind: .class, type: factory.table.typeName, methods: methods(of: factory.table),
-                initializer: factory.initializer.with(schema?.call), types: schema?.types)
+                kind: .class, type: factory.table.typeName, methods: factory.table.methods.map(\.description),
+                initializer: factory.initializer)
         case .stream: ServiceDescription(kind: .object, type: "stream", methods: [])
         }
-    }
-
-    private func methods(of table: MethodTable) -> [MethodDescription] {
-        table.methods.indices.map { table.methods[$0].description.with(schema?.methods[$0]) }
     }
 }
 
@@ -68,8 +59,6 @@ final class Callee: Sendable {
 struct PublishedClass: Sendable {
     let table: MethodTable
     let initializer: MethodDescription
-    /// The types of what the factory takes.
-    let types: [any Any.Type]
     /// Reads the arguments and makes an instance.
     let make: @Sendable (inout CallDecoder) async throws -> any DistributedActor
 
@@ -77,12 +66,11 @@ struct PublishedClass: Sendable {
     static func erase<each Argument: Codable & Sendable, Object: DistributedActor>(
         _ factory: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Object
     ) throws -> PublishedClass {
-        var types: [any Any.Type] = []
-        repeat types.append((each Argument).self)
+        var parameters: [String] = []
+        repeat parameters.append(String(describing: (each Argument).self))
         return PublishedClass(
             table: try MethodTable.of(Object.self),
-            initializer: PublishedFunction.describe(types.map { "\($0)" }, name: "init", result: String(describing: Object.self)),
-            types: types
+            initializer: PublishedFunction.describe(parameters, name: "init", result: String(describing: Object.self))
         ) { decoder in
             let arguments = (repeat try decoder.nextArgument() as each Argument)
             return try await factory(repeat each arguments)

@@ -21,8 +21,6 @@ package final class MethodTable: Sendable {
     private let index: SelectorIndex
     /// By the identity of a stub type, what of it is missing here.
     private let missing = Mutex<[ObjectIdentifier: [String]]>([:])
-    /// Made when one of the actors is published.
-    private let schema = Mutex<ServiceSchema?>(nil)
 
     private static let tables = Mutex<[ObjectIdentifier: MethodTable]>([:])
 
@@ -38,17 +36,6 @@ package final class MethodTable: Sendable {
             if let table = tables[key] { return table }
             tables[key] = table
             return table
-        }
-    }
-
-    /// The structure of the types, which is made once.
-    func schema(_ make: () -> ServiceSchema) -> ServiceSchema {
-        if let schema = schema.withLock({ $0 }) { return schema }
-        // Not under the lock: it runs users' code.
-        let made = make()
-        return schema.withLock { schema in
-            schema = schema ?? made
-            return schema ?? made
         }
     }
 

@@ -45,9 +45,6 @@ public struct NodeConfiguration: Sendable {
     package var onlyEncoding: OnlyEncoding?
     /// Bounds of the connection.
     public var link = LinkLimits()
-    /// Whether what this node publishes tells the structure of its types (``ServiceDescription/types``). To find that out, types of parameters and results
-    /// are decoded from made-up values when they are published: switch it off where one of them ends the process because of that.
-    public var describesTypes = true
     /// Where messages go that no error can carry.
     public var logger = LogHandler.standardError
 

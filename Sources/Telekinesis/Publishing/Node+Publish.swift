@@ -27,8 +27,7 @@ extension Node {
             throw TelekinesisError(.invalidUse, "this \(Object.self) is a proxy of an object elsewhere: only its own node can publish it")
         }
         let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
-        let table = try MethodTable.of(Object.self)
-        let callee = Callee(.object(object, table), concurrency: concurrency, schema: schema { $0.schema(of: table) })
+        let callee = Callee(.object(object, try MethodTable.of(Object.self)), concurrency: concurrency)
         try await publish(callee, key: key, kind: .object, as: name, sharing, serving)
     }
 
@@ -45,9 +44,7 @@ extension Node {
         _ make: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Object
     ) async throws where Object.ActorSystem == Node {
         let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
-        let factory = try PublishedClass.erase(make)
-        let schema = schema { ServiceSchema(of: factory.table, initializer: factory.types, on: $0) }
-        let callee = Callee(.factory(factory), as: name, concurrency: concurrency, schema: schema)
+        let callee = Callee(.factory(try PublishedClass.erase(make)), as: name, concurrency: concurrency)
         try await publish(callee, key: .random(), kind: .class, as: name, sharing, serving)
     }
 
@@ -64,8 +61,7 @@ extension Node {
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Output
     ) async throws {
         let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
-        let function = PublishedFunction.erase(body)
-        let callee = Callee(.function(function), as: name, concurrency: concurrency, schema: schema { ServiceSchema(of: function, on: $0) })
+        let callee = Callee(.function(PublishedFunction.erase(body)), as: name, concurrency: concurrency)
         try await publish(callee, key: .random(), kind: .function, as: name, sharing, serving)
     }
 
@@ -75,8 +71,7 @@ extension Node {
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
     ) async throws {
         let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
-        let function = PublishedFunction.eraseVoid(body)
-        let callee = Callee(.function(function), as: name, concurrency: concurrency, schema: schema { ServiceSchema(of: function, on: $0) })
+        let callee = Callee(.function(PublishedFunction.eraseVoid(body)), as: name, concurrency: concurrency)
         try await publish(callee, key: .random(), kind: .function, as: name, sharing, serving)
     }
 
@@ -93,14 +88,6 @@ extension Node {
             Publication(
                 name: ServiceName(name), key: original.key, kind: original.kind, sharing: original.sharing, serving: original.serving,
                 on: self))
-    }
-
-    /// Looks into the types of something that is published: here, and not when somebody asks, see decision 026.
-    private func schema(_ make: (Node) -> ServiceSchema) -> ServiceSchema? { session.configuration.describesTypes ? make(self) : nil }
-
-    /// That of a type is made once.
-    private func schema(of table: MethodTable) -> ServiceSchema {
-        table.schema { ServiceSchema(of: table, on: self) }
     }
 
     private func publish(

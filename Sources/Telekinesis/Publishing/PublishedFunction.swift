@@ -12,8 +12,6 @@ struct PublishedFunction: Sendable {
     typealias Direct = @Sendable ([any Sendable]) throws -> @Sendable () async throws -> any Sendable
 
     let description: MethodDescription
-    /// The types of its parameters and, last, of its result.
-    let types: [any Any.Type]
     let body: Body
     let direct: Direct
     /// Whether its result is something that stays where it is, see ``isHandedOver(_:)``.
@@ -25,10 +23,10 @@ struct PublishedFunction: Sendable {
     static func erase<each Argument: Codable & Sendable, Output: Codable & Sendable>(
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Output
     ) -> PublishedFunction {
-        var types: [any Any.Type] = []
-        repeat types.append((each Argument).self)
+        var parameters: [String] = []
+        repeat parameters.append(String(describing: (each Argument).self))
         return PublishedFunction(
-            description: describe(types.map { "\($0)" }, result: "\(Output.self)"), types: types + [Output.self],
+            description: describe(parameters, result: "\(Output.self)"),
             body: { decoder in
                 let arguments = (repeat try decoder.nextArgument() as each Argument)
                 let result = try await body(repeat each arguments)
@@ -46,10 +44,10 @@ struct PublishedFunction: Sendable {
     static func eraseVoid<each Argument: Codable & Sendable>(
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
     ) -> PublishedFunction {
-        var types: [any Any.Type] = []
-        repeat types.append((each Argument).self)
+        var parameters: [String] = []
+        repeat parameters.append(String(describing: (each Argument).self))
         return PublishedFunction(
-            description: describe(types.map { "\($0)" }, result: "Void"), types: types + [Void.self],
+            description: describe(parameters, result: "Void"),
             body: { decoder in
                 let arguments = (repeat try decoder.nextArgument() as each Argument)
                 try await body(repeat each arguments)

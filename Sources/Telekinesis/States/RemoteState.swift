@@ -23,9 +23,6 @@ public struct RemoteState<Value: Codable & Sendable>: Sendable, Codable {
 
     init(_ core: StateCore<Value>) { self.core = .here(core) }
 
-    /// A state of another node.
-    init(_ target: ActorTarget, _ node: Node) { core = .there(target, origin: nil, node) }
-
     /// How many follow it at present, where that is known: at its object's own node.
     var followers: Int { if case .here(let core) = core { core.followers } else { 0 } }
 

@@ -8,18 +8,13 @@ public struct ServiceDescription: Codable, Sendable {
     public var methods: [MethodDescription]
     /// For a class: what `make` takes.
     public var initializer: MethodDescription?
-    /// The types that its methods speak of by name, sorted; `nil` from a provider of an earlier version.
-    public var types: [NamedType]?
 
     /// A description.
-    public init(
-        kind: ServiceKind, type: String, methods: [MethodDescription], initializer: MethodDescription? = nil, types: [NamedType]? = nil
-    ) {
+    public init(kind: ServiceKind, type: String, methods: [MethodDescription], initializer: MethodDescription? = nil) {
         self.kind = kind
         self.type = type
         self.methods = methods
         self.initializer = initializer
-        self.types = types
     }
 }
 
@@ -35,10 +30,6 @@ public struct MethodDescription: Codable, Sendable {
     public var parameterTypes: [String]
     /// The type of the result; `Void` for none.
     public var resultType: String
-    /// What the parameters look like, in order; `nil` when that is not known.
-    public var parameters: [TypeShape]?
-    /// What the result looks like; `nil` when that is not known.
-    public var result: TypeShape?
     /// Whether it may throw errors of its own. Always true for now: what the compiler leaves in the binary does not tell.
     public var `throws`: Bool
     /// Why it cannot be called from elsewhere; `nil` when it can.
@@ -46,16 +37,14 @@ public struct MethodDescription: Codable, Sendable {
 
     /// A description.
     public init(
-        name: String, signature: String, labels: [String], parameterTypes: [String], resultType: String, parameters: [TypeShape]? = nil,
-        result: TypeShape? = nil, throws: Bool, refusal: String? = nil
+        name: String, signature: String, labels: [String], parameterTypes: [String], resultType: String, throws: Bool,
+        refusal: String? = nil
     ) {
         self.name = name
         self.signature = signature
         self.labels = labels
         self.parameterTypes = parameterTypes
         self.resultType = resultType
-        self.parameters = parameters
-        self.result = result
         self.throws = `throws`
         self.refusal = refusal
     }

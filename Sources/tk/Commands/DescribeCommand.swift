@@ -40,10 +40,6 @@ enum DescribeCommand: Command {
         for method in methods {
             lines.append("  " + method.signature + (method.refusal.map { "  (cannot be called from elsewhere: \($0))" } ?? ""))
         }
-        if let types = description.types, !types.isEmpty {
-            lines.append("types:")
-            lines += types.map { "  \($0)" }
-        }
         return lines
     }
 }
