@@ -60,7 +60,9 @@ final class TypeSurvey {
         var next = descriptions
         while let type = next.popLast() {
             next += type.parts
-            guard case .named(let name) = type, found[name] == nil, let definition = known.withLock({ $0.definitions[name] }) else { continue }
+            guard case .named(let name) = type, found[name] == nil, let definition = known.withLock({ $0.definitions[name] }) else {
+                continue
+            }
             found[name] = definition
             next.append(definition.type)
         }

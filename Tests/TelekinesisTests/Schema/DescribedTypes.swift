@@ -121,6 +121,8 @@ enum PrivateOnes {
 
 distributed actor Listener {
     typealias ActorSystem = Node
+
+    distributed func hear(_ number: Counting) -> String? { nil }
 }
 
 @Resolvable

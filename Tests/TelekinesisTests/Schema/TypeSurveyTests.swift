@@ -73,7 +73,8 @@ import Testing
         #expect(
             definition(Level.self)?.type
                 == .rawEnumeration(
-                    .integer(bits: 8, signed: false), [RawCase(name: "low", value: .integer(3)), RawCase(name: "high", value: .integer(4))]))
+                    .integer(bits: 8, signed: false), [RawCase(name: "low", value: .integer(3)), RawCase(name: "high", value: .integer(4))])
+        )
         #expect(described(Only.self) == "only")
         // What is no enumeration has values that nobody can list.
         #expect(described(Flags.self) == "Int32")
@@ -88,13 +89,17 @@ import Testing
         #expect(!term.isPartial)
         // Each by way of the other.
         #expect(described(Branch.self) == "(twigs: TelekinesisTests.Twig, name: String)")
-        #expect(TypeSurvey.definitions(for: [.named("TelekinesisTests.Branch")]).map(\.name) == ["TelekinesisTests.Branch", "TelekinesisTests.Twig"])
+        #expect(
+            TypeSurvey.definitions(for: [.named("TelekinesisTests.Branch")]).map(\.name) == [
+                "TelekinesisTests.Branch", "TelekinesisTests.Twig",
+            ])
         // A type that nothing can be a value of.
         #expect(described(Bottomless.self) == "(inner: TelekinesisTests.Bottomless.Box, name: String)")
     }
 
     @Test func genericTypesAreOnesOfTheirOwn() {
-        #expect(described(Page<Item>.self) == "(elements: [TelekinesisTests.Item], next: TelekinesisTests.Page<TelekinesisTests.Item>.Place?)")
+        #expect(
+            described(Page<Item>.self) == "(elements: [TelekinesisTests.Item], next: TelekinesisTests.Page<TelekinesisTests.Item>.Place?)")
         #expect(described(Page<Int>.self) == "(elements: [Int], next: TelekinesisTests.Page<Int>.Place?)")
         // Without end: each is made of another one.
         #expect(definition(Growing<Int>.self)?.name == "TelekinesisTests.Growing<Int>")
@@ -123,7 +128,9 @@ import Testing
         #expect(TypeSurvey.run { $0.describe($Listening.self) } == .service("TelekinesisTests.Listening"))
         let reference = TypeDescription.named("TelekinesisProtocol.StoredReference")
         #expect(TypeSurvey.run { $0.describe(StoredData.self) } == .stored(content: .bytes, reference: reference))
-        #expect(TypeSurvey.run { $0.describe(Stored<[Int]>.self) } == .stored(content: .array(.integer(bits: 64, signed: true)), reference: reference))
+        #expect(
+            TypeSurvey.run { $0.describe(Stored<[Int]>.self) }
+                == .stored(content: .array(.integer(bits: 64, signed: true)), reference: reference))
         #expect(TypeSurvey.run { $0.describe(Image.self) } == .stored(content: .opaque("TelekinesisTests.Image"), reference: .url))
         #expect(described(StoredReference.self) == "(digest: String, size: Int)")
         #expect(described(Opaque.self) == "TelekinesisTests.Opaque")
@@ -168,6 +175,16 @@ import Testing
         #expect(described([Counting].self) == "[TelekinesisTests.Counting]")
         #expect(described(Counting.self) == "(number: Int)")
         #expect(Counting.count.withLock { $0 } == count)
+    }
+}
+
+@Suite struct MethodDescriptionTests {
+    @Test func onlyPublishingLooksAtTypes() throws {
+        let table = try MethodTable(Listener.self, methods: MethodTable.of(Listener.self).methods)
+        #expect(table.descriptions.map(\.parameters) == [nil])
+        table.describeTypes()
+        #expect(table.descriptions.map(\.parameters) == [[.named("TelekinesisTests.Counting")]])
+        #expect(table.descriptions.map(\.result) == [.optional(.string)])
     }
 }
 
