@@ -157,9 +157,13 @@ private struct ProbingElements: UnkeyedDecodingContainer {
     }
 
     var codingPath: [any CodingKey] { [] }
-    var count: Int? { nil }
 
     /// One element, for whoever asks; as many as are asked for, for who does not.
+    var count: Int? {
+        place.countsElements = true
+        return 1
+    }
+
     var isAtEnd: Bool {
         place.countsElements = true
         return currentIndex > 0 || !probe.mayAsk()

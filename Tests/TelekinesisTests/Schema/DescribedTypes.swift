@@ -206,6 +206,14 @@ struct Loop: Codable {
     func encode(to encoder: any Encoder) throws {}
 }
 
+struct Counted: Codable {
+    init(from decoder: any Decoder) throws {
+        var container = try decoder.unkeyedContainer()
+        for _ in 0..<(container.count ?? 0) { _ = try container.decode(Date.self) }
+    }
+    func encode(to encoder: any Encoder) throws {}
+}
+
 struct AnyKey: CodingKey {
     let stringValue: String
     var intValue: Int? { nil }

@@ -148,6 +148,7 @@ import Testing
         #expect(described(StringOrKeys.self) == "TelekinesisTests.StringOrKeys")
         #expect(described(Point.self) == "(Double, Double)")
         #expect(described(Loop.self) == "[String]")
+        #expect(described(Counted.self) == "[Date]")
         #expect(described(Bag.self) == "[String: Int]")
         #expect(described(Nullable.self) == "Int?")
         #expect(described(Nested.self) == "(position: (x: Int, y: Int), list: (Bool, String))")
