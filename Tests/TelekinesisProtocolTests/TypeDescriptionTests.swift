@@ -6,7 +6,7 @@ import Testing
 @Suite struct TypeDescriptionTests {
     private static let number = TypeDescription.integer(bits: 64, signed: true)
 
-    @Test(arguments: [
+    private static let all: [TypeDescription] = [
         .void, .bool, number, .integer(bits: 8, signed: false), .float, .double, .string, .bytes, .date, .url, .uuid,
         .optional(.optional(.bool)),
         .array(.string), .dictionary(key: .string, value: number), .pairs(key: .double, value: .bool), .tuple([.double, .double]),
@@ -16,9 +16,26 @@ import Testing
         .rawEnumeration(.string, [RawCase(name: "a", value: .string("b")), RawCase(name: "c", value: .integer(-3))]), .named("Shop.Item"),
         .service("Shop.Counter"), .function(parameters: [number, .string], result: .void), .stream(number), .state(.string),
         .stored(content: .bytes, reference: .named("R")), .opaque("Shop.Odd"),
-    ])
+    ]
+
+    @Test(arguments: all)
     func descriptionsComeBackAsTheyWere(_ description: TypeDescription) throws {
         #expect(try MessagePackDecoder().decode(TypeDescription.self, from: MessagePackEncoder().encode(description)) == description)
+    }
+
+    @Test func whatADescriptionConsistsOfIsFound() {
+        func isWithin(_ part: TypeDescription, _ whole: TypeDescription) -> Bool {
+            part == whole || whole.parts.contains { isWithin(part, $0) }
+        }
+        let part = TypeDescription.named("Shop.Item")
+        let field = [FieldDescription(name: "a", type: part)]
+        let wholes: [TypeDescription] = [
+            .optional(part), .array(part), .dictionary(key: .string, value: part), .dictionary(key: part, value: .string),
+            .pairs(key: part, value: .bool), .pairs(key: .bool, value: part), .tuple([.bool, part]), .structure(field), .enumeration(field),
+            .function(parameters: [part], result: .void), .function(parameters: [], result: part), .stream(part), .state(part),
+            .stored(content: part, reference: .url), .stored(content: .bytes, reference: part), .array(.optional(part)),
+        ]
+        for whole in wholes { #expect(isWithin(part, whole), "\(whole)") }
     }
 
     @Test func whatALaterProviderSaysIsOpaque() throws {

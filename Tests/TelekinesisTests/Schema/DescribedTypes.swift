@@ -274,6 +274,28 @@ enum Tagged: Codable {
     func encode(to encoder: any Encoder) throws {}
 }
 
+/// An enumeration whose form is not the compiler's.
+enum Sized: Codable {
+    case small, large
+    enum CodingKeys: CodingKey { case size }
+    init(from decoder: any Decoder) throws {
+        self = try decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .size) > 9 ? .large : .small
+    }
+    func encode(to encoder: any Encoder) throws {}
+}
+
+/// Cannot do without what it says may be missing.
+struct Insisting: Codable {
+    let a: Int
+    let b: String
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        guard let a = try container.decodeIfPresent(Int.self, forKey: .a) else { throw Refused() }
+        self.a = a
+        b = try container.decode(String.self, forKey: .b)
+    }
+}
+
 /// Refuses whatever is made up.
 struct Picky: Codable {
     let number: Int

@@ -154,6 +154,8 @@ import Testing
         #expect(described(Nested.self) == "(position: (x: Int, y: Int), list: (Bool, String))")
         #expect(described(Asking.self) == "(a: Int?, b: String?)")
         #expect(described(Tagged.self) == "(kind: TelekinesisTests.Tagged.Kind, number: Int) …")
+        #expect(described(Sized.self) == "(size: Int) …")
+        #expect(described(Insisting.self) == "(a: Int?, b: String)")
         #expect(described(Picky.self) == "(number: Int)")
     }
 
