@@ -7,6 +7,9 @@ extension Node {
     ///
     /// One object may have several names. It stays alive for as long as it is published, and so does the node: see ``Node``.
     ///
+    /// So that the object can tell what its methods take and return (``describe(_:)``), the types of parameters and results decode themselves from values that are
+    /// made up, once in a process. An `init(from:)` that traps on a value that it does not like, where it should throw, traps here already.
+    ///
     /// - Parameters:
     ///   - object: a distributed actor made on this node.
     ///   - name: parts separated by slashes, see ``ServiceName``.
