@@ -34,7 +34,8 @@ import Testing
         }
         let (count, strays, losses) = try await (ledger.count(), ledger.strays(), ledger.losses())
         print("\(count) calls, the loop was lost \(losses) times in them")
-        #expect(count == Self.calls && strays == [])
+        #expect(count == Self.calls)
+        #expect(strays == [])
         #expect(losses > 0, "no hand-over, nothing tested")
         await caller.close()
         await provider.close()
@@ -67,7 +68,8 @@ import Testing
             }
         }
         let (count, strays) = try await (ledger.count(), ledger.strays())
-        #expect(count == 60 && strays == [])
+        #expect(count == 60)
+        #expect(strays == [])
         await caller.close()
         await provider.close()
         await hub.stop()

@@ -56,8 +56,8 @@ final class Watchdog: Sendable {
                     if isStuck(suspect), crew.reserve() {
                         let claim = loop.takeFrom(job: sight.runningJob)
                         if claim != nil {
-                            let step = ThreadStep(of: sight.thread)
-                            repeat { usleep(50) } while !step.isOver
+                            var step = ThreadStep(of: sight.thread)
+                            repeat { usleep(50) } while !step.isOver()
                         }
                         crew.seat(claim.map { (loop, $0) })
                         suspects[index] = nil

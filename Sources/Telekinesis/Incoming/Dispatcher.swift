@@ -134,8 +134,9 @@ final class Dispatcher: Sendable {
     }
 
     private func letPass(_ order: IncomingCall.Order, _ hold: UInt64, after step: ThreadStep) {
-        if step.isOver { return letPass(order, hold) }
-        _ = loop.schedule(after: Self.pause) { [self] in letPass(order, hold, after: step) }
+        var step = step
+        if step.isOver() { return letPass(order, hold) }
+        _ = loop.schedule(after: Self.pause) { [self, step] in letPass(order, hold, after: step) }
     }
 
     private func letPass(_ order: IncomingCall.Order, _ hold: UInt64) {
