@@ -26,7 +26,7 @@ final class FetchedValues: Sendable {
     static func value<Value: Storable>(_ type: Value.Type, from decoder: any Decoder) throws -> Value {
         guard CodingScope.fetches else {
             throw TelekinesisError(
-                .invalidUse, "a \(Value.self) can only be decoded where it is an argument or a result: elsewhere it must be fetched")
+                .invalidUse, "a \(Value.self) can only be decoded as an argument, a result or an element of a stream: it must be fetched")
         }
         let form = try StoredForm<Value.Reference>(from: decoder)
         let bytes = try MessagePackEncoder().encode(form.reference)

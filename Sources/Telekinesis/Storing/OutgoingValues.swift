@@ -41,7 +41,7 @@ final class OutgoingValues: @unchecked Sendable {
 
     private func add<Value: Storable>(_ value: Value) throws -> Int {
         guard entries.count < Self.maximumCount else {
-            throw TelekinesisError(.tooLarge, "a call or a result has at most \(Self.maximumCount) stored values: send them in several")
+            throw TelekinesisError(.tooLarge, "a message has at most \(Self.maximumCount) stored values: send them in several")
         }
         let type = ObjectIdentifier(Value.self)
         if kinds[type] == nil { kinds[type] = kinds.count }

@@ -4,8 +4,8 @@ internal import TelekinesisProtocol
 /// A value that is not itself sent with a call: it is stored first, what travels is a reference, and the other side fetches the value before the method, or
 /// the caller, gets it.
 ///
-/// Arguments, results and elements of streams may be storable, alone or within other values: arrays, dictionaries, optionals, structures. ``StoredData`` and ``Stored`` do what
-/// most programs need, with the node's ``ValueStore``; a type of one's own says how it is stored:
+/// Arguments, results, elements of streams and values of states may be storable, alone or within other values: arrays, dictionaries, optionals,
+/// structures. ``StoredData`` and ``Stored`` do what most programs need, with the node's ``ValueStore``; a type of one's own says how it is stored:
 ///
 /// ```swift
 /// struct Image: Storable {
@@ -23,7 +23,7 @@ public protocol Storable: Codable, Sendable {
     /// What travels in place of the value.
     associatedtype Reference: Codable & Sendable
 
-    /// Stores the value. Called each time the value is to travel, within the deadline of the call.
+    /// Stores the value. Called each time the value is to travel, within the deadline of the call; of elements of streams, one after the other.
     func store() async throws -> Reference
     /// Fetches a value that was stored.
     static func fetch(_ reference: Reference) async throws -> Self
@@ -32,12 +32,12 @@ public protocol Storable: Codable, Sendable {
 extension Storable {
     /// Notes the value in the message that is being made; it is stored before the message leaves.
     ///
-    /// - Throws: ``TelekinesisError`` with code `invalidUse` where the value is no argument and no result.
+    /// - Throws: ``TelekinesisError`` with code `invalidUse` where the value is no argument, result, element of a stream or value of a state.
     public func encode(to encoder: any Encoder) throws { try OutgoingValues.encode(self, to: encoder) }
 
     /// Takes the value that the message refers to, which the runtime has fetched.
     ///
-    /// - Throws: ``TelekinesisError`` with code `invalidUse` where the value is no argument and no result.
+    /// - Throws: ``TelekinesisError`` with code `invalidUse` where the value is no argument, result, element of a stream or value of a state.
     public init(from decoder: any Decoder) throws { self = try FetchedValues.value(Self.self, from: decoder) }
 }
 

@@ -4,7 +4,7 @@ internal import Synchronization
 internal import TelekinesisLink
 internal import TelekinesisProtocol
 
-/// Bytes that are handed over by reference when there are many of them: stored once, fetched by whoever gets them as an argument or a result.
+/// Bytes that are handed over by reference when there are many of them: stored once, fetched by whoever gets them.
 ///
 /// ```swift
 /// distributed func analyse(_ image: StoredData) -> Report
@@ -124,7 +124,7 @@ public struct StoredData: Storable, Hashable {
 }
 
 extension StoredData: Codable {
-    /// Writes few bytes as they are, in any encoder; many can only be written as an argument or a result.
+    /// Writes few bytes as they are, in any encoder; many can only be written in an argument, a result, or an element of a stream.
     ///
     /// - Throws: ``TelekinesisError`` with code `invalidUse` for many bytes anywhere else.
     public func encode(to encoder: any Encoder) throws {

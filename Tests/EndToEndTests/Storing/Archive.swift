@@ -157,3 +157,14 @@ distributed actor Branch {
 
     distributed func size() -> Int { count }
 }
+
+/// Shows a picture, which others follow.
+distributed actor Screen {
+    @Followed private var shown = StoredData([])
+
+    init(on node: Node) { actorSystem = node }
+
+    distributed var picture: RemoteState<StoredData> { $shown }
+
+    distributed func show(_ picture: StoredData) { shown = picture }
+}

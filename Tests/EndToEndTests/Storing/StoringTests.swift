@@ -318,27 +318,98 @@ import Testing
         await line.hub.stop()
     }
 
-    @Test func fewStoredElementsAreAheadOfTheirReader() async throws {
-        let store = InMemoryStore()
-        let line = try await Line(nodes: { $0.store = store })
+    @Test func fewStoredElementsAreAheadOfTheirReaderAndTheSourceHoldsThem() async throws {
+        // Nothing stays in the store but what somebody holds.
+        let line = try await Line(nodes: { [store = InMemoryStore(lingering: .zero)] in $0.store = store })
         let sent = Atomic<Int>(0)
+        let (allAreRead, reading) = AsyncStream.makeStream(of: Void.self)
         try await line.provider.publish(function: "demo/frames") {
             RemoteStream<StoredData> { send in
-                for number in 0..<200 {
+                for number in 0..<50 {
                     try await send(StoredData(Archive.bytes(100_000, number)))
                     sent.add(1, ordering: .relaxed)
                 }
+                for await _ in allAreRead {}
             }
         }
         let frames = try await line.caller.function("demo/frames", as: (() -> RemoteStream<StoredData>).self)()
         var reader = frames.buffering(bytes: 256 * 1024).makeAsyncIterator()
-        for number in 0..<200 {
+        for number in 0..<50 {
             #expect(try await reader.next() == StoredData(Archive.bytes(100_000, number)))
             // Four fill the window, one more may leave, and one waits.
             let ahead = sent.load(ordering: .relaxed) - number
             #expect(ahead <= 7, "at \(number)")
+            // Slower than the source.
+            if number % 10 == 0 { try await eventually { sent.load(ordering: .relaxed) >= min(50, number + 4) } }
         }
+        reading.finish()
         #expect(try await reader.next() == nil)
+        await line.hub.stop()
+    }
+
+    @Test func elementsInFrontOfAStoredOneLeaveMeanwhileAndTheOthersBehindIt() async throws {
+        let store = HeldStore()
+        let line = try await Line(nodes: { $0.store = store })
+        let sizes = [1, 2, 100_000, 3, 90_000]
+        try await line.provider.publish(function: "demo/frames") { RemoteStream(sizes.map { StoredData(Archive.bytes($0)) }) }
+        let frames = try await line.caller.function("demo/frames", as: (() -> RemoteStream<StoredData>).self)
+        var reader = try await frames().makeAsyncIterator()
+        #expect(try await reader.next()?.count == 1)
+        #expect(try await reader.next()?.count == 2)
+        await store.hasSomething()
+        store.letGo()
+        for size in sizes[2...] { #expect(try await reader.next()?.count == size) }
+        #expect(try await reader.next() == nil)
+        await line.hub.stop()
+    }
+
+    @Test func aReaderThatStopsEndsAStreamWhoseElementIsBeingStored() async throws {
+        let store = HeldStore()
+        let line = try await Line(nodes: { $0.store = store })
+        try await line.provider.publish(function: "demo/frames") { RemoteStream([1, 100_000].map { StoredData(Archive.bytes($0)) }) }
+        let frames = try await line.caller.function("demo/frames", as: (() -> RemoteStream<StoredData>).self)
+        for try await frame in try await frames() where frame.count == 1 {
+            await store.hasSomething()
+            break
+        }
+        try await eventually { line.provider.isIdle && line.caller.isIdle }
+        await line.hub.stop()
+    }
+
+    @Test func anArgumentsElementWithoutItsValueFailsThatCallOnly() async throws {
+        let line = try await Line()
+        let counted = Atomic<Int>(0)
+        try await line.provider.publish(function: "demo/count") { (notes: RemoteStream<Note>) in
+            for try await _ in notes { counted.add(1, ordering: .relaxed) }
+            return counted.load(ordering: .relaxed)
+        }
+        let count = try await line.caller.function("demo/count", as: ((RemoteStream<Note>) -> Int).self)
+        for (board, words) in [("full", "could not be stored"), ("lost", "could not be fetched")] {
+            let error = try await failure { try await count(RemoteStream([Note("a", on: "upload"), Note("b", on: board)])) }
+            #expect(error.message.contains("an element of the stream has a Note that \(words)"), "\(error)")
+        }
+        #expect(try await count(RemoteStream([Note("c", on: "upload")])) == 3)
+        try await eventually { line.provider.isIdle && line.caller.isIdle }
+        await line.hub.stop()
+    }
+
+    // MARK: States
+
+    @Test func statesMayHaveStoredValues() async throws {
+        let line = try await Line()
+        let screen = Screen(on: line.provider)
+        try await line.provider.publish(screen, as: "demo/screen")
+        let remote = try await line.caller.resolve("demo/screen", as: Screen.self)
+        #expect(try await remote.picture.value == StoredData([]))
+        var pictures = try await remote.picture.makeAsyncIterator()
+        #expect(try await pictures.next() == StoredData([]))
+        for number in 1...5 {
+            let picture = StoredData(Archive.bytes(100_000, number))
+            try await screen.show(picture)
+            #expect(try await pictures.next() == picture)
+            #expect(try await remote.picture.value == picture)
+        }
+        #expect(line.hub.statistics.storedValues == 5)
         await line.hub.stop()
     }
 
