@@ -42,7 +42,7 @@ import Testing
         await hub.stop()
     }
 
-    @Test func laterCallsToTheSameObjectWaitForArgumentsThatTakeLongToRead() async throws {
+    @Test(arguments: [0, 20_000]) func laterCallsToTheSameObjectWaitForArgumentsThatTakeLongToRead(padding: Int) async throws {
         let hub = try await startHub()
         let (provider, caller) = (try await hub.connect(), try await hub.connect())
         try await provider.publish(Ledger(on: provider), as: "demo/ledger")
@@ -54,7 +54,7 @@ import Testing
                 for number in 0..<60 {
                     group.addImmediateTask {
                         if number % 20 == 0 {
-                            try await ledger.record(number, with: LongToRead())
+                            try await ledger.record(number, with: LongToRead(padding: padding))
                         } else {
                             try await ledger.record(number, computing: 0)
                         }
@@ -78,9 +78,9 @@ import Testing
 
 /// Takes its thread so long to read that the thread loses its loop.
 struct LongToRead: Codable {
-    var padding = [Int](repeating: 7, count: 20_000)
+    private let padding: [Int]
 
-    init() {}
+    init(padding: Int) { self.padding = [Int](repeating: 7, count: padding) }
 
     init(from decoder: any Decoder) throws {
         padding = try decoder.singleValueContainer().decode([Int].self)

@@ -105,7 +105,8 @@ import Testing
     }
 
     @Test func aSingleProcessorIsPolledOnOnlyAfterSuccess() {
-        var spinner = Spinner(.upTo(nanoseconds: 20_000), processors: 1)
+        let preemptions = Atomic<Int>(0)
+        var spinner = Spinner(.upTo(nanoseconds: 20_000), processors: 1) { preemptions.load(ordering: .relaxed) }
         let attempts = (0..<16_384).count { _ in spinner.spinsNow() }
         #expect(attempts == 4)
         spinner.found()
@@ -113,6 +114,20 @@ import Testing
             let spins = spinner.spinsNow()
             #expect(spins)
             spinner.missed()
+        }
+        let spinsOn = spinner.spinsNow()
+        #expect(!spinsOn)
+    }
+
+    @Test func whatSomebodyBringsWhoTookTheProcessorAwayIsNoSuccess() {
+        let preemptions = Atomic<Int>(0)
+        var spinner = Spinner(.upTo(nanoseconds: 20_000), processors: 1) { preemptions.load(ordering: .relaxed) }
+        spinner.found()
+        for _ in 0..<4 {
+            let spins = spinner.spinsNow()
+            #expect(spins)
+            preemptions.add(1, ordering: .relaxed)
+            spinner.found()
         }
         let spinsOn = spinner.spinsNow()
         #expect(!spinsOn)

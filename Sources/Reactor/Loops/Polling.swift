@@ -20,11 +20,17 @@ struct Spinner {
     /// namely one in so many.
     private let interval: Int
     private let isAlone: Bool
-    private var preemptions = 0
+    /// How often the calling thread has had to give its processor up.
+    private let preemptions: @Sendable () -> Int
+    private var preemptionsBefore = 0
     private var misses: Int
     private var skipped = 0
 
-    init(_ polling: Polling, processors: Int = Int(tk_usable_processors())) {
+    init(
+        _ polling: Polling, processors: Int = Int(tk_usable_processors()),
+        preemptions: @escaping @Sendable () -> Int = { tk_preemptions() }
+    ) {
+        self.preemptions = preemptions
         let time: UInt64 =
             switch polling {
             case .upTo(let time): time
@@ -44,13 +50,13 @@ struct Spinner {
             skipped += 1
             if skipped % interval != 0 { return false }
         }
-        if isAlone { preemptions = tk_preemptions() }
+        if isAlone { preemptionsBefore = preemptions() }
         return true
     }
 
     /// Work came. On a single processor it may have been made there, by someone who had to take the processor away from the poller.
     mutating func found() {
-        if isAlone, tk_preemptions() != preemptions { missed() } else { misses = 0 }
+        if isAlone, preemptions() != preemptionsBefore { missed() } else { misses = 0 }
     }
 
     mutating func missed() {

@@ -18,8 +18,8 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
     package private(set) var decodedCount = 0
     /// The storable values among the arguments, as far as they have been fetched.
     var fetched: FetchedValues?
-    /// Run when the last argument has been read, where somebody waits for that.
-    var isOver: Once?
+    /// Told when the last argument has been read; held by the call.
+    private var worker: Unmanaged<Worker>?
 
     init(
         _ reader: MessagePackReader, count: Int, origin: MessagePackDecoder.Origin = .native, _ received: ReceivedReferences?,
@@ -30,6 +30,11 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
         self.received = received
         self.home = Unmanaged.passUnretained(home)
         argumentCount = count
+    }
+
+    /// Has the worker told when the last argument has been read: then the call comes to its object.
+    mutating func arrive(by worker: Worker) {
+        if argumentCount == 0 { worker.arrive() } else { self.worker = .passUnretained(worker) }
     }
 
     /// Substitutions never travel: methods with generic parameters are not called remotely.
@@ -51,7 +56,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder, InvocationArgumen
             }
             if let needed = scope.needed { throw self.needed(needed, from: start) }
             decodedCount += 1
-            if let isOver, decodedCount == argumentCount { isOver.run() }
+            if decodedCount == argumentCount { worker?._withUnsafeGuaranteedRef { $0.arrive() } }
             return argument
         } catch {
             throw scope.needed.map { needed($0, from: start) } ?? error

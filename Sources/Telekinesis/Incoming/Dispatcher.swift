@@ -5,46 +5,20 @@ internal import Synchronization
 ///
 /// A *worker* is a task that executes one call after the other for as long as none suspends. Before a worker starts a call while others wait, it
 /// makes sure that a second worker comes next on the loop: when the first suspends, the second goes on. So a call costs no task of its own, and a
-/// method that waits holds nobody up. Only the thread that owns the loop takes calls from the queue, or their order would be lost. A thread must not lose
-/// the loop between taking a call and bringing it to its object, so a worker that has executed many calls lets others have the loop and goes on in a
-/// job of its own; and where reading the arguments may take long, later calls of the same caller to the same object wait for it. Once the loop has
-/// ended, workers run wherever there is room, and calls that still come are executed without order.
+/// method that waits holds nobody up.
+///
+/// Only the thread that has the loop takes calls, and it brings each to its object before it takes the next: so they arrive in order, and the object's
+/// own queue keeps it. A thread may lose the loop while it reads a call's arguments. Whoever takes the next call then finds that one still on its way, and
+/// calls of the same caller to the same object wait for it; see ``CallQueue``. Once the loop has ended, workers run wherever there is room, and calls that
+/// still come are executed without order.
 final class Dispatcher: Sendable {
     private struct State: ~Copyable {
-        var queue = CallQueue()
+        var queue = CallQueue<IncomingCall>()
         var idle: [Worker] = []
         /// A worker was woken or made and has not begun to take calls.
         var wakeIsDue = false
         /// No worker waits any more: one that did would wait for ever.
         var isOver = false
-        /// The calls that wait until the arguments of an earlier one have been read.
-        var holds: [IncomingCall.Order: Hold] = [:]
-        /// Each hold has a number of its own.
-        var lastHold: UInt64 = 0
-
-        /// Takes the next call that need not wait.
-        ///
-        /// - Returns: it, and the number of the hold that it puts on those behind it; 0 for none.
-        mutating func next() -> (call: IncomingCall, hold: UInt64)? {
-            while let call = queue.popFirst() {
-                guard call.isLongToRead || !holds.isEmpty else { return (call, 0) }
-                if holds[call.order] != nil {
-                    holds[call.order]?.calls.append(call)
-                } else if call.isLongToRead {
-                    lastHold += 1
-                    holds[call.order] = Hold(number: lastHold)
-                    return (call, lastHold)
-                } else {
-                    return (call, 0)
-                }
-            }
-            return nil
-        }
-    }
-
-    private struct Hold {
-        let number: UInt64
-        var calls: [IncomingCall] = []
     }
 
     private enum Wake {
@@ -54,7 +28,12 @@ final class Dispatcher: Sendable {
     }
 
     private static let maximumIdle = 256
+    /// How often a thread is looked at that has lost the loop, in nanoseconds.
+    private static let pause: Int64 = 500_000
+
     private let state = Mutex(State())
+    /// The ticket of the call that was taken last, until it has arrived; else 0. Set with `state` locked.
+    private let onItsWay = Atomic<UInt64>(0)
     private let loop: EventLoop
 
     init(loop: EventLoop) { self.loop = loop }
@@ -88,7 +67,7 @@ final class Dispatcher: Sendable {
         switch wake {
         case .nobody: break
         case .idle(let worker): worker.wake()
-        case .new: Worker.start(on: loop) { worker in await self.run(worker) }
+        case .new: Worker.start(for: self, on: loop) { worker in await self.run(worker) }
         }
     }
 
@@ -101,16 +80,15 @@ final class Dispatcher: Sendable {
                 job = WorkerJob(at: loop.now)
             }
             let mayTake = loop.isCurrent || loop.hasStopped
-            let (next, wake) = state.withLock { state -> ((call: IncomingCall, hold: UInt64)?, Wake) in
-                guard mayTake, let next = state.next() else { return (nil, .nobody) }
+            let (next, wake) = state.withLock { state -> (CallQueue<IncomingCall>.Taken?, Wake) in
+                guard mayTake, let next = take(&state) else { return (nil, .nobody) }
                 return (next, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))
             }
-            if let (call, hold) = next {
+            if let next {
                 perform(wake)
-                let hasRead = hold == 0 ? nil : whenRead(call.order, hold)
-                worker.hasRead = hasRead
-                await call.run(by: worker)
-                hasRead?.run()
+                worker.way = next.way
+                await next.call.run(by: worker)
+                worker.arrive()
                 if worker.isCancelled { return }
             } else if await park(worker) {
                 job = WorkerJob(at: loop.now)
@@ -119,41 +97,6 @@ final class Dispatcher: Sendable {
             }
         }
     }
-
-    /// - Returns: to be run when the arguments of the call, which is about to be executed, have been read.
-    private func whenRead(_ order: IncomingCall.Order, _ hold: UInt64) -> Once {
-        // Reading runs the user's code.
-        let timer = loop.schedule(after: Self.longestReading) { [self] in letPass(order, hold) }
-        return Once { [self] in
-            timer.cancel()
-            if loop.isCurrent { return letPass(order, hold) }
-            // On a thread that has lost the loop the call has yet to come to its object: that is its next step.
-            let thread = ThreadStep.currentThread
-            _ = loop.schedule(after: Self.pause) { [self] in letPass(order, hold, after: ThreadStep(of: thread)) }
-        }
-    }
-
-    private func letPass(_ order: IncomingCall.Order, _ hold: UInt64, after step: ThreadStep) {
-        var step = step
-        if step.isOver() { return letPass(order, hold) }
-        _ = loop.schedule(after: Self.pause) { [self, step] in letPass(order, hold, after: step) }
-    }
-
-    private func letPass(_ order: IncomingCall.Order, _ hold: UInt64) {
-        let wake = state.withLock { state -> Wake in
-            guard state.holds[order]?.number == hold, let calls = state.holds.removeValue(forKey: order)?.calls, !calls.isEmpty else {
-                return .nobody
-            }
-            state.queue.prepend(calls)
-            return Self.wakeNext(&state)
-        }
-        perform(wake)
-    }
-
-    /// How long calls wait for one whose arguments are being read, in nanoseconds.
-    private static let longestReading: Int64 = 1_000_000_000
-    /// How often a thread is looked at, in nanoseconds.
-    private static let pause: Int64 = 500_000
 
     /// Waits to be woken. False: there are enough workers that wait, or nothing is left to wait for.
     private nonisolated(nonsending) func park(_ worker: Worker) async -> Bool {
@@ -176,6 +119,48 @@ final class Dispatcher: Sendable {
     }
 }
 
+// MARK: - The way of a call
+
+extension Dispatcher {
+    private func take(_ state: inout State) -> CallQueue<IncomingCall>.Taken? {
+        // Only where another thread has lost the loop; nearly always there is nothing to exchange.
+        let late = onItsWay.load(ordering: .relaxed) == 0 ? 0 : onItsWay.exchange(0, ordering: .acquiringAndReleasing)
+        if late != 0 { state.queue.waitForLast(late) }
+        let next = state.queue.next()
+        if let next { onItsWay.store(next.way.ticket, ordering: .relaxed) }
+        return next
+    }
+
+    /// A call comes to its object now: its arguments have been read, or it has none, or keeps no order.
+    func arrived(_ way: CallQueue<IncomingCall>.Way) {
+        if loop.isCurrent || loop.hasStopped {
+            if !isNoLongerOnItsWay(way) { letPass(way) }
+            return
+        }
+        // The thread has lost the loop, and it may stop before its next step, which is to bring the call to its object.
+        state.withLock { if isNoLongerOnItsWay(way) { $0.queue.waitForLast(way.ticket) } }
+        let step = ThreadStep(of: ThreadStep.currentThread)
+        _ = loop.schedule(after: Self.pause) { [self] in letPass(way, after: step) }
+    }
+
+    /// - Returns: false where it was found on its way before, so that others wait for it.
+    private func isNoLongerOnItsWay(_ way: CallQueue<IncomingCall>.Way) -> Bool {
+        onItsWay.compareExchange(expected: way.ticket, desired: 0, ordering: .acquiringAndReleasing).exchanged
+    }
+
+    private func letPass(_ way: CallQueue<IncomingCall>.Way, after step: ThreadStep) {
+        var step = step
+        if step.isOver() { return letPass(way) }
+        _ = loop.schedule(after: Self.pause) { [self, step] in letPass(way, after: step) }
+    }
+
+    /// Those that wait behind a call need wait no longer.
+    private func letPass(_ way: CallQueue<IncomingCall>.Way) {
+        let wake = state.withLock { $0.queue.letPass(way) ? Self.wakeNext(&$0) : .nobody }
+        perform(wake)
+    }
+}
+
 /// The time that a worker has had without a pause.
 private struct WorkerJob {
     /// Well below the processor time after which a loop may be taken from a thread, in nanoseconds.
@@ -191,87 +176,5 @@ private struct WorkerJob {
         calls += 1
         // Reading the clock costs as much as a small call.
         return calls & 3 == 0 && loop.now &- start >= Self.limit
-    }
-}
-
-/// A task that executes incoming calls, one after the other.
-final class Worker: Sendable {
-    private struct State {
-        var task: Task<Void, Never>?
-        var parked: UnsafeContinuation<Bool, Never>?
-        var isCancelled = false
-    }
-
-    private let state = Mutex(State())
-    /// Where small results are kept until they are written.
-    let scratch = ResultScratch()
-    /// The memory of the last reply. Touched only by the worker's task.
-    nonisolated(unsafe) var spare: [UInt8] = []
-    /// To be run when the arguments of the call that it executes have been read, where somebody waits for that. Touched only by the worker's task.
-    nonisolated(unsafe) var hasRead: Once?
-
-    private init() {}
-
-    /// The memory of the last reply, from now on the caller's.
-    func takeSpare() -> [UInt8] {
-        var taken: [UInt8] = []
-        swap(&taken, &spare)
-        return taken
-    }
-
-    /// Makes a worker on a loop. All have the same priority: Swift's actors serve by priority first, and order would be lost.
-    static func start(on loop: EventLoop, _ body: @escaping @Sendable (Worker) async -> Void) {
-        let worker = Worker()
-        let task = Task.detached(executorPreference: loop, priority: .medium) { await body(worker) }
-        let isCancelled = worker.state.withLock { state in
-            state.task = task
-            return state.isCancelled
-        }
-        if isCancelled { task.cancel() }
-    }
-
-    /// The call that the worker executes was cancelled: the worker takes no further call.
-    ///
-    /// - Returns: its task, to be cancelled.
-    func retire() -> Task<Void, Never>? {
-        state.withLock { state in
-            state.isCancelled = true
-            return state.task
-        }
-    }
-
-    /// A call of it was cancelled.
-    var isCancelled: Bool { state.withLock { $0.isCancelled } }
-
-    fileprivate func park(_ continuation: UnsafeContinuation<Bool, Never>) { state.withLock { $0.parked = continuation } }
-
-    fileprivate func wake() { state.withLock { $0.parked.take() }?.resume(returning: true) }
-
-    fileprivate func dismiss() { state.withLock { $0.parked.take() }?.resume(returning: false) }
-}
-
-/// First in, first out.
-struct CallQueue: ~Copyable {
-    private var calls: [IncomingCall?] = []
-    private var first = 0
-
-    var isEmpty: Bool { first == calls.count }
-
-    mutating func append(_ call: IncomingCall) { calls.append(call) }
-
-    mutating func prepend(_ others: [IncomingCall]) { calls.insert(contentsOf: others, at: first) }
-
-    mutating func popFirst() -> IncomingCall? {
-        guard first < calls.count else { return nil }
-        let call = calls[first].take()
-        first += 1
-        if first == calls.count {
-            calls.removeAll(keepingCapacity: calls.capacity <= 1024)
-            first = 0
-        } else if first >= 1024 {
-            calls.removeFirst(first)
-            first = 0
-        }
-        return call
     }
 }

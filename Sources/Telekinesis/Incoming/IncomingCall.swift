@@ -6,7 +6,7 @@ internal import TelekinesisLink
 internal import TelekinesisProtocol
 
 /// One call that came in: from its frame to its answer, of which there is exactly one.
-final class IncomingCall: Sendable {
+final class IncomingCall: QueuedCall, Sendable {
     /// What is to be done.
     enum Action: Sendable {
         /// Call a method of an object, or a function.
@@ -87,14 +87,8 @@ final class IncomingCall: Sendable {
         self.owner = owner
     }
 
-    /// Whether reading its arguments may take so long that its thread loses the loop meanwhile.
-    var isLongToRead: Bool { body.bytes.count > Self.shortArguments && head.argumentCount > 0 }
-
-    /// Bytes of arguments that are read in a few milliseconds at most, however they are made up.
-    private static let shortArguments = 16 * 1024
-
     /// Whose calls to what: those are executed in the order in which they came.
-    struct Order: Hashable {
+    struct Order: Hashable, Sendable {
         let caller: NodeID
         let target: ActorKey
     }
@@ -118,7 +112,7 @@ final class IncomingCall: Sendable {
             var scope = CallScope(deadline: deadline, isUnlimited: deadline == nil, incoming: self)
             if metadata != nil { scope.baggage = baggage }
             if head.selector == ObjectService.open.rawValue, case .stream(let source) = callee?.kind {
-                worker.hasRead?.run()
+                worker.arrive()
                 await stream(source, in: scope)
                 return control.withLock { control in
                     control.worker = nil
@@ -173,13 +167,13 @@ final class IncomingCall: Sendable {
         scope.enter()
         defer { CallScope.leave() }
         guard owner.interceptors.isEmpty else {
-            worker.hasRead?.run()
+            worker.arrive()
             return try await executeIntercepted(on: callee, into: &reply)
         }
         if case .object(let object, let table) = callee?.kind, !action.isCreation {
             try await Self.execute(on: object, table, head: head, body: body, received, on: owner.node, worker, into: &reply)
         } else {
-            worker.hasRead?.run()
+            worker.arrive()
             try await executeNamed(callee, into: &reply)
         }
     }
@@ -267,13 +261,13 @@ final class IncomingCall: Sendable {
     ) async throws {
         var call = try ArgumentBinding.method(head.selector, of: table, head: head, body: body, received, on: home)
         if let fetched { call.arguments.fetched = fetched }
-        if let hasRead = worker?.hasRead { call.arguments.isOver = hasRead }
+        if let worker { call.arguments.arrive(by: worker) }
         let result: MethodResult
         do throws(MethodFailure) {
             result = try await call.method.execute(on: object, arguments: &call.arguments, scratch: worker?.scratch)
         } catch {
             if fetched == nil, let needed = error.fetchNeeded {
-                worker?.hasRead?.run()
+                worker?.arrive()
                 return try await execute(fetching: needed, on: object, table, head: head, body: body, received, on: home, into: &reply)
             }
             throw ArgumentBinding.error(of: error, call.method, callerSignature: head.signature)
