@@ -11,6 +11,10 @@ import Testing
         private let inside = Atomic<Int>(0)
         private let most = Atomic<Int>(0)
         private let total = Atomic<Int>(0)
+        private let places: Int
+
+        /// - Parameter places: as long as there have not been so many at once, nobody leaves.
+        init(places: Int) { self.places = places }
 
         var maximum: Int { most.load(ordering: .relaxed) }
         var count: Int { total.load(ordering: .relaxed) }
@@ -18,6 +22,7 @@ import Testing
         func pass() async {
             let now = inside.add(1, ordering: .relaxed).newValue
             most.max(now, ordering: .relaxed)
+            while maximum < places { await Task.yield() }
             for _ in 0..<5 { await Task.yield() }
             inside.subtract(1, ordering: .relaxed)
             total.add(1, ordering: .relaxed)
@@ -27,7 +32,7 @@ import Testing
     @Test func aLimitHoldsForCallsByNameAndOnReferencesTogether() async throws {
         let hub = try await startHub()
         let (provider, caller) = (try await hub.connect(), try await hub.connect())
-        let crowd = Crowd()
+        let crowd = Crowd(places: 3)
         let hall = Hall(on: provider) { await crowd.pass() }
         try await provider.publish(hall, as: "demo/hall", concurrency: 3)
         let named = try await caller.resolve("demo/hall", as: Hall.self)
@@ -95,7 +100,7 @@ import Testing
     @Test func functionsAndClassesHaveLimitsToo() async throws {
         let hub = try await startHub()
         let (provider, caller) = (try await hub.connect(), try await hub.connect())
-        let crowds = (Crowd(), Crowd())
+        let crowds = (Crowd(places: 2), Crowd(places: 1))
         try await provider.publish(function: "demo/enter", concurrency: 2) { await crowds.0.pass() }
         try await provider.publish(class: "demo/Hall", concurrency: 1) {
             await crowds.1.pass()
