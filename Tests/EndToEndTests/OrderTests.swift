@@ -43,6 +43,35 @@ import Testing
         await hub.stop()
     }
 
+    /// Where the hub is in the provider's process, calls come on the hub's loops.
+    @Test func callsThatWaitedForAnInstanceAreNotPassedByThoseThatComeOnAnotherLoop() async throws {
+        let hub = try await startHub { $0.loops = 2 }
+        let provider = try await Node.connect(to: hub)
+        try await provider.publish(class: "demo/Ledger") {
+            try await Task.sleep(for: .milliseconds(20))
+            return Ledger(on: provider)
+        }
+        // Their connections are on one and on the other loop of the hub.
+        for _ in 0..<4 {
+            let caller = try await hub.connect()
+            let ledger = try caller.class("demo/Ledger", of: Ledger.self)()
+            try await withTaskExecutorPreference(caller.executor) {
+                try await withThrowingTaskGroup { group in
+                    for number in 0..<2_000 {
+                        group.addImmediateTask { try await ledger.record(number, computing: 0) }
+                        if number % 40 == 0 { try await Task.sleep(for: .milliseconds(1)) }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+            let (count, strays) = try await (ledger.count(), ledger.strays())
+            #expect(count == 2_000)
+            #expect(strays == [])
+            await caller.close()
+        }
+        await hub.stop()
+    }
+
     /// And calls to other objects do not.
     @Test(.serialized, arguments: [0, 20_000]) func laterCallsToTheSameObjectWaitForArgumentsThatTakeLongToRead(padding: Int) async throws {
         let hub = try await startHub()

@@ -61,17 +61,24 @@ public final class BlockingPool: Sendable {
     private func serve() {
         while true {
             state.withLock { $0.idle += 1 }
-            let work = state.wait(atMost: Self.idleTime) { $0.work.isEmpty ? nil : $0.work.removeFirst() }
+            let work = state.wait(atMost: Self.idleTime) { state -> (@Sendable () -> Void)? in
+                guard !state.work.isEmpty else { return nil }
+                // Together with taking the work: who brings more meanwhile must not count on this thread.
+                state.idle -= 1
+                return state.work.removeFirst()
+            }
+            if let work {
+                work()
+                continue
+            }
             let ends = state.withLock { state in
                 state.idle -= 1
-                if work != nil { return false }
                 // Work that came after the wait ended is not left behind.
-                if !state.work.isEmpty { return false }
+                guard state.work.isEmpty else { return false }
                 state.threads -= 1
                 return true
             }
             if ends { return }
-            work?()
         }
     }
 }

@@ -75,13 +75,14 @@ final class Dispatcher: Sendable {
         state.withLock { $0.wakeIsDue = false }
         var job = WorkerJob(at: loop.now)
         while true {
-            if job.isOver(on: loop) {
+            // Whose thread has lost the loop goes back to the loop; who has executed for a while lets others have it.
+            if !(loop.isCurrent || loop.hasStopped) || job.isOver(on: loop) {
                 await Task.yield()
                 job = WorkerJob(at: loop.now)
+                continue
             }
-            let mayTake = loop.isCurrent || loop.hasStopped
             let (next, wake) = state.withLock { state -> (CallQueue<IncomingCall>.Taken?, Wake) in
-                guard mayTake, let next = take(&state) else { return (nil, .nobody) }
+                guard let next = take(&state) else { return (nil, .nobody) }
                 return (next, state.queue.isEmpty ? .nobody : Self.wakeNext(&state))
             }
             if let next {

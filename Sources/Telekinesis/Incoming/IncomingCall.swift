@@ -66,12 +66,13 @@ final class IncomingCall: QueuedCall, Sendable {
     let deadline: UInt64?
     let link: any FrameLink
     let owner: IncomingCalls
+    let dispatcher: Dispatcher
     private let control: Mutex<Control>
 
     /// - Parameter callee: what the call is made on; `nil` when that is still under construction, see ``assign(_:)``.
     init(
         id: ID, target: ActorKey, callee: Callee?, action: Action, head: CallBody, body: SplitBytes, received: ReceivedReferences?,
-        metadata: CallMetadata?, deadline: UInt64?, link: any FrameLink, owner: IncomingCalls
+        metadata: CallMetadata?, deadline: UInt64?, link: any FrameLink, owner: IncomingCalls, dispatcher: Dispatcher
     ) {
         self.id = id
         self.target = target
@@ -85,7 +86,11 @@ final class IncomingCall: QueuedCall, Sendable {
         self.deadline = deadline
         self.link = link
         self.owner = owner
+        self.dispatcher = dispatcher
     }
+
+    /// Has it executed, after the calls of its caller that were submitted before.
+    func submit() { dispatcher.submit(self) }
 
     /// Whose calls to what: those are executed in the order in which they came.
     struct Order: Hashable, Sendable {
@@ -126,7 +131,7 @@ final class IncomingCall: QueuedCall, Sendable {
             do {
                 try await execute(on: callee, in: scope, by: worker, into: &reply)
                 if case .produce(let key) = action { try keep(under: key, &reply.writer, &reply.references) }
-                if let references = reply.references, !references.placesAreKnown { try await references.findPlaces() }
+                if let references = reply.references, !references.placesAreKnown { try await references.findPlaces(in: scope, ran: .yes) }
                 if answersInJSON { try ReplyWriter.writeAsJSON(&reply.writer) }
             } catch {
                 (reply, flags) = failed(error)

@@ -47,6 +47,7 @@ extension IncomingCalls {
         }
         for id in arriving { drop(id, Self.cancelled) }
         registry.releaseAll(of: peer)
+        dispatchers.forget(peer)
         noteIdle()
     }
 
@@ -61,6 +62,7 @@ extension IncomingCalls {
         }
         for id in arriving { drop(id, Self.cancelled) }
         registry.releaseAll()
+        dispatchers.forgetAll()
         noteIdle()
     }
 }

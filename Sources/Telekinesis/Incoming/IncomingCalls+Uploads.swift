@@ -126,7 +126,7 @@ extension IncomingCalls {
             switch registry.callee(key) {
             case .ready(let callee):
                 call.assign(callee)
-                return dispatcher.submit(call)
+                return call.submit()
             case .pending: if registry.wait(call, for: key) { return }
             case .failed(let error): return registry.refuse([call], error)
             case .missing: return registry.refuse([call], Self.noSuchObject(key))

@@ -30,9 +30,7 @@ final class IncomingCalls: Sendable {
 
     let configuration: NodeConfiguration
     let loop: EventLoop
-    private let home: Dispatcher
-    /// Those of other loops; `nil` once the node was closed.
-    private let others = Mutex<[ObjectIdentifier: Dispatcher]?>([:])
+    let dispatchers: Dispatchers
     let state: Mutex<State>
     let registry: Registry
     let node: NodeHome
@@ -43,9 +41,8 @@ final class IncomingCalls: Sendable {
         self.loop = loop
         self.configuration = configuration
         state = Mutex(State(shares: CallerShares(limit: configuration.maximumCallsPerCaller)))
-        let home = Dispatcher(loop: loop)
-        self.home = home
-        registry = Registry(limit: configuration.maximumHeldObjects) { home.submit($0) }
+        dispatchers = Dispatchers(loop: loop)
+        registry = Registry(limit: configuration.maximumHeldObjects)
         node = NodeHome(registry: registry)
     }
 
@@ -113,9 +110,7 @@ final class IncomingCalls: Sendable {
                 case .pending:
                     let call = IncomingCall(
                         id: id, target: key, callee: nil, action: Self.action(head), head: head, body: body, received: received,
-                        metadata: metadata,
-                        deadline: deadline, link: link,
-                        owner: self)
+                        metadata: metadata, deadline: deadline, link: link, owner: self, dispatcher: dispatcher(for: id.source))
                     guard try admit(call, key, arrived) else { return }
                     if registry.wait(call, for: key) { return }
                     remove(call)
@@ -172,8 +167,7 @@ final class IncomingCalls: Sendable {
         }
         let call = IncomingCall(
             id: id, target: place, callee: callee, action: action, head: head, body: body, received: received, metadata: metadata,
-            deadline: deadline,
-            link: link, owner: self)
+            deadline: deadline, link: link, owner: self, dispatcher: dispatcher(for: id.source))
         if try admit(call, place, arrived) { start(call) }
     }
 
@@ -182,7 +176,7 @@ final class IncomingCalls: Sendable {
 
     /// A call may run, as soon as what it is made on has a place for it.
     func start(_ call: IncomingCall) {
-        guard let gate = call.charged?.gate, !gate.enter(call) else { return dispatcher.submit(call) }
+        guard let gate = call.charged?.gate, !gate.enter(call) else { return call.submit() }
     }
 
     /// A call is not wanted any more. One that waits for a place, or behind a large call, is answered at once.
@@ -194,16 +188,14 @@ final class IncomingCalls: Sendable {
         if let key = call.action.key { registry.settle(key, .failure(error)) }
     }
 
-    /// The dispatcher of the loop that brought the call: within one process the hub's loops bring calls to the node directly.
-    var dispatcher: Dispatcher {
-        if loop.isCurrent { return home }
-        guard let current = EventLoop.current else { return home }
-        return others.withLock { others in
-            guard let all = others else { return home }
-            if let known = all[ObjectIdentifier(current)] { return known }
-            let new = Dispatcher(loop: current)
-            others?[ObjectIdentifier(current)] = new
-            return new
+    /// Through which the calls of a caller go.
+    private func dispatcher(for caller: NodeID) -> Dispatcher {
+        dispatchers.dispatcher(for: caller) {
+            state.withLock { state in
+                var known: Dispatcher?
+                state.running.forEach { if $1.id.source == caller { known = $1.dispatcher } }
+                return known
+            }
         }
     }
 
@@ -253,7 +245,7 @@ final class IncomingCalls: Sendable {
 
     func remove(_ call: IncomingCall) {
         call.charged?.inFlight.subtract(1, ordering: .relaxed)
-        if let next = call.charged?.gate?.leave(call) { dispatcher.submit(next) }
+        if let next = call.charged?.gate?.leave(call) { next.submit() }
         let isIdle = state.withLock { state -> Bool in
             if state.running.remove(call.id.pair) != nil { state.shares.ended(call.id.source, remaining: state.running.count) }
             if state.uploads.hasWhole { state.uploads.answered(call.id) }
@@ -283,7 +275,6 @@ final class IncomingCalls: Sendable {
         refuseCalls()
         linkEnded()
         registry.close()
-        home.end()
-        for dispatcher in (others.withLock { $0.take() } ?? [:]).values { dispatcher.end() }
+        dispatchers.end()
     }
 }

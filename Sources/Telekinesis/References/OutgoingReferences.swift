@@ -46,13 +46,16 @@ final class OutgoingReferences: @unchecked Sendable {
 
     /// Waits until that is known.
     ///
-    /// - Throws: the error of an object's construction.
-    func findPlaces() async throws {
+    /// - Parameters:
+    ///   - scope: says for how long at most.
+    ///   - ran: whether they are of the answer of a method, which has run.
+    /// - Throws: the error of an object's construction; `deadlineExceeded` or `cancelled` when that comes before.
+    nonisolated(nonsending) func findPlaces(in scope: CallScope = .current, ran: TelekinesisError.Execution = .no) async throws {
         for case .remote(let target) in entries where !target.isSettled {
             guard let instance = target.lease as? RemoteInstance else {
                 throw TelekinesisError(.invalidUse, "the place of an object that is handed over is not known")
             }
-            try await instance.settlement()
+            try await instance.settlement(in: scope, ran: ran)
         }
     }
 

@@ -67,15 +67,9 @@ final class Registry: Sendable {
     private let limit: Int
     /// Whether some node has not yet used what a third one handed to it.
     private let hasUnclaimed = Atomic<Bool>(false)
-    private let submit: @Sendable (IncomingCall) -> Void
 
-    /// - Parameters:
-    ///   - limit: how many objects one other node may hold.
-    ///   - submit: takes the calls that waited for an object, in order.
-    init(limit: Int, submit: @escaping @Sendable (IncomingCall) -> Void) {
-        self.limit = limit
-        self.submit = submit
-    }
+    /// - Parameter limit: how many objects one other node may hold.
+    init(limit: Int) { self.limit = limit }
 
     // MARK: Actors of this process
 
@@ -311,7 +305,7 @@ final class Registry: Sendable {
                 // Under the lock, so that no later call overtakes those that waited. Nothing of a user's runs here.
                 for call in calls {
                     call.assign(callee)
-                    submit(call)
+                    call.submit()
                 }
                 return (nil, [])
             case .failure(let error):

@@ -12,18 +12,27 @@ final class RemoteInstance: Lease {
         var failure: (any Error)?
         var hasEnded = false
         var isForgotten = false
-        /// Told when it is made, or is not.
-        var waiters: [CheckedContinuation<Void, any Error>] = []
+        /// Those that wait until it is made, or is not.
+        var settlements: [Waiter] = []
         /// The construction is held up; these calls wait until it has left, in order.
         var isDetained = false
-        var departures: [Departure] = []
+        var departures: [Waiter] = []
+
+        /// Whether the construction has succeeded or failed.
+        var isOver: Bool { failure != nil || node != nil }
     }
 
-    /// A call that waits until the construction has left.
-    struct Departure {
+    /// Somebody who waits for a step of the construction.
+    struct Waiter {
         let number: UInt64
         let continuation: UnsafeContinuation<Void, any Error>
         let timer: Timer
+
+        /// The step has come.
+        func resume() {
+            timer.cancel()
+            continuation.resume()
+        }
     }
 
     let target = Mutex(State())
@@ -59,10 +68,7 @@ final class RemoteInstance: Lease {
             defer { state.departures = [] }
             return state.departures
         }
-        for departure in departures {
-            departure.timer.cancel()
-            departure.continuation.resume()
-        }
+        for waiter in departures { waiter.resume() }
     }
 
     /// Waits until the construction has left.
@@ -70,41 +76,60 @@ final class RemoteInstance: Lease {
     /// - Throws: its error, when that is known by then; `deadlineExceeded` or `cancelled` when that comes before.
     @inline(never)
     nonisolated(nonsending) func departure() async throws {
-        if target.withLock({ $0.isDetained }) {
-            let number = session.nextCall.add(1, ordering: .relaxed).oldValue
-            try await withTaskCancellationHandler {
-                try await withUnsafeThrowingContinuation { wait(number, $0) }
-            } onCancel: {
-                giveUp(number, NodeSession.wasCancelled(ran: .no))
-            }
-        }
+        try await wait(in: \.departures, .current, ran: .no) { !$0.isDetained }
         if let absence { throw absence }
     }
 
-    private func wait(_ number: UInt64, _ continuation: UnsafeContinuation<Void, any Error>) {
-        let now = session.loop.now
-        let deadline = CallScope.current.deadline(at: now).time
-        let timer = session.loop.schedule(after: Int64(clamping: deadline > now ? deadline - now : 0)) { [weak self] in
-            self?.giveUp(number, NodeSession.isLate)
-        }
-        let waits = target.withLock { state in
-            if state.isDetained { state.departures.append(Departure(number: number, continuation: continuation, timer: timer)) }
-            return state.isDetained
-        }
-        guard waits else {
-            timer.cancel()
-            return continuation.resume()
-        }
-        // Cancelled before it was noted.
-        if Task.isCancelled { giveUp(number, NodeSession.wasCancelled(ran: .no)) }
+    /// Waits until the object is made.
+    ///
+    /// - Parameters:
+    ///   - scope: says for how long at most.
+    ///   - ran: whether a method has run whose answer waits for this.
+    /// - Throws: the error of its construction; `deadlineExceeded` or `cancelled` when that comes before.
+    nonisolated(nonsending) func settlement(in scope: CallScope, ran: TelekinesisError.Execution = .no) async throws {
+        try await wait(in: \.settlements, scope, ran: ran) { $0.isOver }
+        if let failure { throw failure }
     }
 
-    private func giveUp(_ number: UInt64, _ reason: TelekinesisError) {
-        let departure = target.withLock { state in
-            state.departures.firstIndex { $0.number == number }.map { state.departures.remove(at: $0) }
+    private typealias Waiters = any WritableKeyPath<State, [Waiter]> & Sendable
+
+    private nonisolated(nonsending) func wait(
+        in waiters: Waiters, _ scope: CallScope, ran: TelekinesisError.Execution, _ hasCome: @Sendable (borrowing State) -> Bool
+    ) async throws {
+        guard !target.withLock({ hasCome($0) }) else { return }
+        let deadline = scope.deadline(at: session.loop.now).time
+        let number = session.nextCall.add(1, ordering: .relaxed).oldValue
+        let isLate = TelekinesisError(.deadlineExceeded, "the deadline passed while an object was being made", ran: ran)
+        try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                let now = session.loop.now
+                let timer = session.loop.schedule(after: Int64(clamping: deadline > now ? deadline - now : 0)) { [weak self] in
+                    self?.giveUp(number, in: waiters, isLate)
+                }
+                let waits = target.withLock { state in
+                    if hasCome(state) { return false }
+                    state[keyPath: waiters].append(Waiter(number: number, continuation: continuation, timer: timer))
+                    return true
+                }
+                guard waits else {
+                    timer.cancel()
+                    return continuation.resume()
+                }
+                // Cancelled, or late, before it was noted.
+                if Task.isCancelled { giveUp(number, in: waiters, NodeSession.wasCancelled(ran: ran)) }
+                if session.loop.now >= deadline { giveUp(number, in: waiters, isLate) }
+            }
+        } onCancel: {
+            giveUp(number, in: waiters, NodeSession.wasCancelled(ran: ran))
         }
-        departure?.timer.cancel()
-        departure?.continuation.resume(throwing: reason)
+    }
+
+    private func giveUp(_ number: UInt64, in waiters: Waiters, _ reason: TelekinesisError) {
+        let waiter = target.withLock { state in
+            state[keyPath: waiters].firstIndex { $0.number == number }.map { state[keyPath: waiters].remove(at: $0) }
+        }
+        waiter?.timer.cancel()
+        waiter?.continuation.resume(throwing: reason)
     }
 
     /// Why it was not made, as calls of it say it.
@@ -128,31 +153,16 @@ final class RemoteInstance: Lease {
         let (proxy, hasEnded, waiters) = target.withLock { state in
             state.node = place
             state.failure = failure
-            defer { state.waiters = [] }
-            return (state.target, state.hasEnded, state.waiters)
+            defer { state.settlements = [] }
+            return (state.target, state.hasEnded, state.settlements)
         }
         proxy?.node = place
-        for waiter in waiters { waiter.resume(with: failure.map { .failure($0) } ?? .success(())) }
+        for waiter in waiters { waiter.resume() }
         if hasEnded {
             release(at: place)
         } else if home == nil {
             // Calls that are leaving just now may still ask the hub for the place.
             _ = session.loop.schedule(after: 1_000_000_000) { self.forget() }
-        }
-    }
-
-    /// Waits until the object is made.
-    ///
-    /// - Throws: the error of its construction.
-    func settlement() async throws {
-        try await withCheckedThrowingContinuation { continuation in
-            let result = target.withLock { state -> Result<Void, any Error>? in
-                if let failure = state.failure { return .failure(failure) }
-                if state.node != nil { return .success(()) }
-                state.waiters.append(continuation)
-                return nil
-            }
-            if let result { continuation.resume(with: result) }
         }
     }
 

@@ -45,7 +45,7 @@ struct ObjectWatch {
         }
         if target.node == .hub, let instance = target.lease as? RemoteInstance {
             do {
-                try await instance.settlement()
+                try await instance.settlement(in: CallScope(isUnlimited: true))
             } catch {
                 throw TelekinesisError.thrown(error)
             }

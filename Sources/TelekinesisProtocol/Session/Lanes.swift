@@ -209,6 +209,10 @@ private struct MessageQueue: Sendable {
             if nextFull == full.count {
                 full = []
                 nextFull = 0
+            } else if nextFull >= 64, nextFull >= full.count / 2 {
+                // A lane that is never empty.
+                full.removeFirst(nextFull)
+                nextFull = 0
             }
             return first
         }

@@ -100,7 +100,7 @@ public struct IncomingTransfer: Sendable {
         let needed = bytes.count + more
         guard needed > bytes.capacity else { return }
         let growth = declared == nil ? 2 : 64
-        bytes.reserveCapacity(max(needed, min(limit, declared ?? .max, max(growth * bytes.count, 4 * OutgoingTransfer.initialCredit))))
+        bytes.reserveCapacity(max(needed, min(limit, declared ?? .max, growth * bytes.count)))
     }
 
     /// Whether what is still to come may come already.

@@ -8,7 +8,7 @@ import Testing
 @Suite struct RegistryTests {
     private let ann = NodeID(rawValue: 1), bob = NodeID(rawValue: 2)
     private let key = ActorKey.random()
-    private let registry = Registry(limit: 10) { _ in }
+    private let registry = Registry(limit: 10)
 
     private var callee: Callee { Callee(.function(PublishedFunction.erase { 1 })) }
 

@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct OutgoingStreamTests {
     private let reader = IncomingCall.ID(source: NodeID(rawValue: 1), call: 7)
     private let group: EventLoopGroup
-    private let home = NodeHome(registry: Registry(limit: 10) { _ in })
+    private let home = NodeHome(registry: Registry(limit: 10))
     private let link = FullLink()
     private let stream: OutgoingStream
 

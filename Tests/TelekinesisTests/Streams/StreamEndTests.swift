@@ -16,7 +16,7 @@ import Testing
 
     init() throws {
         group = try EventLoopGroup(loops: 1)
-        let home = NodeHome(registry: Registry(limit: 10) { _ in })
+        let home = NodeHome(registry: Registry(limit: 10))
         stream = OutgoingStream(reader, window: 100_000, on: link, loop: group.next(), home: home)
     }
 
