@@ -1,3 +1,4 @@
+import Distributed
 import Reactor
 import Synchronization
 import TelekinesisHub
@@ -204,4 +205,34 @@ import Testing
         for task in tasks { await task.value }
         await hub.stop()
     }
+}
+
+/// A result that cannot be written is the fault of its provider, and the method has run.
+@Suite struct UnwritableResultTests {
+    @Test func methodsAndFunctionsSaySoAlike() async throws {
+        let hub = try await startHub()
+        let (provider, caller) = (try await hub.connect(), try await hub.connect())
+        try await provider.publish(Speechless(on: provider), as: "demo/speechless")
+        try await provider.publish(function: "demo/speechless/function") { Unwritable() }
+        let object = try await caller.resolve("demo/speechless", as: Speechless.self)
+        let function: RemoteFunction<() -> Unwritable> = try await caller.function("demo/speechless/function")
+        for error in [try await failure { try await object.say() }, try await failure { try await function() }] {
+            #expect(error.code == .badResult && error.ran == .yes)
+            #expect(error.message.hasPrefix("the result, a Unwritable, cannot be encoded: "), "\(error.message)")
+        }
+        await hub.stop()
+    }
+}
+
+struct Unwritable: Codable {
+    init() {}
+    init(from decoder: any Decoder) throws {}
+    func encode(to encoder: any Encoder) throws {
+        throw EncodingError.invalidValue(0, .init(codingPath: [], debugDescription: "words fail it"))
+    }
+}
+
+distributed actor Speechless {
+    init(on node: Node) { actorSystem = node }
+    distributed func say() -> Unwritable { Unwritable() }
 }

@@ -217,10 +217,8 @@ final class IncomingCall: QueuedCall, Sendable {
                 decoder.fetched = fetched
                 return try await function.body(&decoder)
             }
-            var scope = CodingScope(writing: nil, home: .passUnretained(owner.node), takesValues: true, asText: reply.writesText)
-            try scope.run { try result(&reply.writer) }
-            reply.references = scope.outgoing
-            if let values = scope.values { try await values.store(into: &reply.writer.bytes, on: owner.node.storage, ran: .yes) }
+            try result(&reply)
+            if let values = reply.values { try await values.store(into: &reply.writer.bytes, on: owner.node.storage, ran: .yes) }
         case (.create(let key), .factory(let factory)):
             let object = try await Self.fetching(on: owner.node) { fetched in
                 var decoder = try ArgumentBinding.arguments(of: factory.initializer, head: head, body: body, received, on: owner.node)

@@ -1,4 +1,3 @@
-internal import MessagePack
 internal import TelekinesisProtocol
 
 /// A function that can be called from elsewhere, its types erased.
@@ -6,7 +5,7 @@ struct PublishedFunction: Sendable {
     /// Reads the arguments, calls, and yields what writes the result.
     typealias Body = @Sendable (inout CallDecoder) async throws -> ResultBody
     /// Writes a result.
-    typealias ResultBody = @Sendable (inout MessagePackWriter) throws -> Void
+    typealias ResultBody = @Sendable (inout ReplySink) throws -> Void
 
     /// Takes the arguments of a call that never leaves the process, and yields what makes it.
     typealias Direct = @Sendable ([any Sendable]) throws -> @Sendable () async throws -> any Sendable
@@ -30,7 +29,7 @@ struct PublishedFunction: Sendable {
             body: { decoder in
                 let arguments = (repeat try decoder.nextArgument() as each Argument)
                 let result = try await body(repeat each arguments)
-                return { try MessagePackEncoder().encode(result, into: &$0) }
+                return { try $0.write(result) }
             },
             direct: { given in
                 var given = GivenValues(given)
@@ -51,7 +50,7 @@ struct PublishedFunction: Sendable {
             body: { decoder in
                 let arguments = (repeat try decoder.nextArgument() as each Argument)
                 try await body(repeat each arguments)
-                return { $0.writeNil() }
+                return { $0.writeVoid() }
             },
             direct: { given in
                 var given = GivenValues(given)
