@@ -2,7 +2,10 @@
 ///
 /// Types with a name stand in the table of their ``ServiceDescription``, once each, and are ``named(_:)`` wherever they are used: so a tree that consists of
 /// trees has an end.
-public indirect enum TypeDescription: Hashable, Sendable {
+public enum TypeDescription: Hashable, Sendable {
+    // Only the cases that hold a description themselves are indirect. Were all of them, a description would be one pointer with its case in the upper bits,
+    // which the leak sanitizer takes for no pointer; as large as a string, it has a byte of its own for the case.
+
     /// Nothing: the result of a method without one.
     case void
     /// A truth value.
@@ -24,13 +27,13 @@ public indirect enum TypeDescription: Hashable, Sendable {
     /// A UUID, as a string.
     case uuid
     /// A value or nil.
-    case optional(TypeDescription)
+    indirect case optional(TypeDescription)
     /// An array, of elements in any number. A set travels as one.
-    case array(TypeDescription)
+    indirect case array(TypeDescription)
     /// A map; keys that are not strings are written as strings.
-    case dictionary(key: TypeDescription, value: TypeDescription)
+    indirect case dictionary(key: TypeDescription, value: TypeDescription)
     /// A dictionary that travels as an array of keys and values in turn, because its keys cannot be written as strings.
-    case pairs(key: TypeDescription, value: TypeDescription)
+    indirect case pairs(key: TypeDescription, value: TypeDescription)
     /// An array with these elements.
     case tuple([TypeDescription])
     /// A map with these keys.
@@ -38,19 +41,19 @@ public indirect enum TypeDescription: Hashable, Sendable {
     /// A map with exactly one of these keys.
     case enumeration([FieldDescription])
     /// One of these values of a string or an integer.
-    case rawEnumeration(TypeDescription, [RawCase])
+    indirect case rawEnumeration(TypeDescription, [RawCase])
     /// A type of the table.
     case named(String)
     /// A reference to an object with this type, or with the methods of this protocol.
     case service(String)
     /// A reference to a function.
-    case function(parameters: [TypeDescription], result: TypeDescription)
+    indirect case function(parameters: [TypeDescription], result: TypeDescription)
     /// A reference to a stream of such elements.
-    case stream(TypeDescription)
+    indirect case stream(TypeDescription)
     /// A reference to a state that can be followed.
-    case state(TypeDescription)
+    indirect case state(TypeDescription)
     /// A value that is stored elsewhere; what travels refers to it.
-    case stored(content: TypeDescription, reference: TypeDescription)
+    indirect case stored(content: TypeDescription, reference: TypeDescription)
     /// A value of which nothing is known but the name of its Swift type.
     case opaque(String)
 }
