@@ -53,6 +53,19 @@ import Testing
         await trio.hub.stop()
     }
 
+    @Test func aGenericMethodIsListedWithTheReasonWhyNobodyCanCallIt() async throws {
+        let trio = try await Trio()
+        try await trio.provider.publish(Probe(on: trio.provider), as: "probe")
+        let methods = try await trio.caller.describe("probe").methods
+        let generic = try #require(methods.first { $0.name == "generic(_:)" })
+        #expect(generic.refusal == "generic(_: A) -> A is generic, or a method of a generic actor: a call cannot say which types are meant")
+        #expect(generic.parameters == nil && generic.result == nil)
+        // Which says nothing about the others.
+        let add = try #require(methods.first { $0.name == "add(_:)" })
+        #expect(add.refusal == nil && add.parameters == [.integer(bits: 64, signed: true)])
+        await trio.hub.stop()
+    }
+
     @Test func whoeverAsksForADescriptionRunsNothing() async throws {
         let trio = try await Trio()
         try await trio.provider.publish(Office(on: trio.provider), as: "office")

@@ -76,6 +76,17 @@ struct OutputTests {
             ])
     }
 
+    @Test func aMethodThatCannotBeCalledSaysWhy() {
+        let generic = MethodDescription(
+            name: "echo(_:)", signature: "echo(_: A) -> A", labels: ["_"], parameterTypes: ["A"], resultType: "A", throws: true,
+            refusal: "it is generic")
+        let description = ServiceDescription(kind: .object, type: "Shop.Store", methods: [generic])
+        #expect(
+            DescribeCommand.text(description, name: "shop") == [
+                "shop: an object, Shop.Store", "  echo(_: A) -> A  (cannot be called from elsewhere: it is generic)",
+            ])
+    }
+
     @Test func figuresAreRoundedAndGrouped() {
         #expect(FigureText.decimal(3.14159, places: 2) == "3.14")
         #expect(FigureText.decimal(0.04, places: 1) == "0.0")

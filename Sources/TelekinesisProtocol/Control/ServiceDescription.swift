@@ -38,9 +38,9 @@ public struct MethodDescription: Codable, Sendable {
     public var resultType: String
     /// Whether it may throw errors of its own. Always true for now: what the compiler leaves in the binary does not tell.
     public var `throws`: Bool
-    /// Why it cannot be called from elsewhere; `nil` when it can.
+    /// Why it cannot be called from elsewhere, as a generic method cannot; `nil` when it can.
     public var refusal: String?
-    /// What values of the parameters look like; `nil` when its provider does not tell.
+    /// What values of the parameters look like; `nil` when its provider does not tell, and where they can be of any type: of a generic method.
     public var parameters: [TypeDescription]?
     /// What the result looks like; `nil` when its provider does not tell.
     public var result: TypeDescription?
