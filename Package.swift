@@ -108,7 +108,7 @@ let package = Package(
         tests("JSONTextTests", ["JSONText", "MessagePack"]),
         tests("HTTPTests", ["HTTP"]),
         tests("WebSocketTests", ["WebSocket", "HTTP"]),
-        tests("TelekinesisProtocolTests", ["TelekinesisProtocol", "MessagePack"]),
+        tests("TelekinesisProtocolTests", ["TelekinesisProtocol", "MessagePack", "JSONText"]),
         tests("TelekinesisLinkTests", ["TelekinesisLink", "TelekinesisProtocol", "WebSocket", "HTTP", "Reactor"]),
         .target(
             name: "MethodFixtures", dependencies: ["Telekinesis", "TelekinesisProtocol"], path: "Tests/MethodFixtures",

@@ -10,11 +10,13 @@
 @_exported public import struct TelekinesisProtocol.Challenge
 @_exported public import struct TelekinesisProtocol.ContentDigest
 @_exported public import protocol TelekinesisProtocol.Credential
+@_exported public import struct TelekinesisProtocol.FieldDescription
 @_exported public import struct TelekinesisProtocol.ListedName
 @_exported public import struct TelekinesisProtocol.MethodDescription
 @_exported public import struct TelekinesisProtocol.NodeID
 @_exported public import struct TelekinesisProtocol.OpenAccess
 @_exported public import struct TelekinesisProtocol.Principal
+@_exported public import struct TelekinesisProtocol.RawCase
 @_exported public import struct TelekinesisProtocol.RemoteError
 @_exported public import struct TelekinesisProtocol.ServiceDescription
 @_exported public import enum TelekinesisProtocol.ServiceKind
@@ -23,3 +25,5 @@
 @_exported public import enum TelekinesisProtocol.Sharing
 @_exported public import struct TelekinesisProtocol.StoredReference
 @_exported public import struct TelekinesisProtocol.TelekinesisError
+@_exported public import struct TelekinesisProtocol.TypeDefinition
+@_exported public import enum TelekinesisProtocol.TypeDescription

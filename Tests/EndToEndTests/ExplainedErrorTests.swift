@@ -35,6 +35,21 @@ import Testing
         #expect(none.code == .noSuchMethod && none.message.hasPrefix("“demo/counter”: this is no class: node.resolve(_:as:)"))
     }
 
+    @Test func whatWasBuiltWithOtherTypesNamesBothSignatures() async throws {
+        let trio = try await Trio()
+        try await trio.provider.publish(Dial(on: trio.provider), as: "demo/dial")
+        let dial = try await trio.caller.resolve("demo/dial", as: $EarlierDial.self)
+        let error = try await failure { try await dial.turn("left", by: ["ten"]) }
+        #expect(error.code == .incompatible && error.ran == .no)
+        #expect(
+            error.message.hasPrefix(
+                "turn(_: String, by: [String]) -> Int of EarlierDial was called on demo/dial, but the provider has "
+                    + "turn(_: String, by: Int) -> Int, another signature than the caller was built against: argument “by” of"),
+            "\(error.message)")
+        #expect(error.message.hasSuffix(". To mend it, build both with the same declaration of the method"))
+        await trio.hub.stop()
+    }
+
     @Test func wordsThatSpellNothingAreQuoted() async throws {
         let trio = try await Trio()
         try await trio.provider.publish(Speller(on: trio.provider), as: "speller")
@@ -150,4 +165,21 @@ distributed actor Speller {
 
     distributed func several() -> [Speller] { [self] }
     distributed func another() -> Speller { Speller(on: actorSystem) }
+}
+
+/// What callers know that were built before the numbers of a ``Dial`` were numbers.
+@Resolvable
+protocol EarlierDial: DistributedActor where ActorSystem == Node {
+    distributed func turn(_ direction: String, by steps: [String]) -> Int
+}
+
+private distributed actor Dial {
+    private var position = 0
+
+    init(on node: Node) { actorSystem = node }
+
+    distributed func turn(_ direction: String, by steps: Int) -> Int {
+        position += steps
+        return position
+    }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JSONText
 import MessagePack
 import Testing
 
@@ -8,12 +9,16 @@ import Testing
 @Suite struct DocumentTests {
     /// The bytes of an example of the document.
     static func example(_ name: String) throws -> [UInt8] {
+        try block(name, "text").split(whereSeparator: \.isWhitespace).map { try #require(UInt8($0, radix: 16), "\($0)") }
+    }
+
+    /// An example of the document.
+    static func block(_ name: String, _ language: String) throws -> String {
         let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "Design/protocol.md")
         let text = try String(contentsOf: file, encoding: .utf8)
-        let after = try #require(text.components(separatedBy: "<!-- example: \(name) -->\n```text\n").dropFirst().first)
-        let block = try #require(after.components(separatedBy: "```").first)
-        return try block.split(whereSeparator: \.isWhitespace).map { try #require(UInt8($0, radix: 16), "\($0)") }
+        let after = try #require(text.components(separatedBy: "<!-- example: \(name) -->\n```\(language)\n").dropFirst().first)
+        return try #require(after.components(separatedBy: "```").first)
     }
 
     /// Bytes as the document shows them.
@@ -88,6 +93,40 @@ import Testing
         let request = ReserveRequest(name: try ServiceName("demo/gpu"), route: 7, wait: true, lease: 15_000)
         let bytes = try MessagePackEncoder().encode(request)
         #expect(try Self.example("reserve") == bytes, "\(Self.hexadecimal(bytes))")
+    }
+
+    @Test func descriptionIsAsDocumented() throws {
+        let item = TypeDescription.named("Shop.Item")
+        let description = ServiceDescription(
+            kind: .object, type: "Shop.Store",
+            methods: [
+                MethodDescription(
+                    name: "add(_:)", signature: "add(_: Shop.Item) -> Int", labels: ["_"], parameterTypes: ["Shop.Item"], resultType: "Int",
+                    throws: true, parameters: [item], result: .integer(bits: 64, signed: true))
+            ],
+            types: [
+                TypeDefinition(
+                    name: "Shop.Colour",
+                    type: .rawEnumeration(
+                        .string, [RawCase(name: "red", value: .string("red")), RawCase(name: "dark", value: .string("d"))])),
+                TypeDefinition(
+                    name: "Shop.Item",
+                    type: .structure([
+                        FieldDescription(name: "colour", type: .named("Shop.Colour")),
+                        FieldDescription(name: "parts", type: .array(item), isOptional: true),
+                        FieldDescription(name: "shape", type: .named("Shop.Shape")),
+                    ])),
+                TypeDefinition(
+                    name: "Shop.Shape",
+                    type: .enumeration([
+                        FieldDescription(name: "circle", type: .structure([FieldDescription(name: "radius", type: .double)])),
+                        FieldDescription(name: "none", type: .structure([])),
+                    ])),
+            ])
+        let json = String(decoding: try JSONText.fromMessagePack(MessagePackEncoder().encode(description)), as: UTF8.self)
+        // The document breaks lines between values.
+        let example = try Self.block("description", "json").split(separator: "\n").map { $0.drop { $0 == " " } }.joined()
+        #expect(example == json, "\(json)")
     }
 
     @Test func firstMessageIsAsDocumented() throws {

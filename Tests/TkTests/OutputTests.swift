@@ -37,6 +37,56 @@ struct OutputTests {
         #expect(DescribeCommand.text(description, name, name: "gpu") == ["gpu: an object, Gpu, shared, 2 providers"])
     }
 
+    @Test func typesAreShownBelowTheMethods() {
+        let (number, colour) = (TypeDescription.integer(bits: 64, signed: true), TypeDescription.named("Shop.Colour"))
+        let description = ServiceDescription(
+            kind: .object, type: "Shop.Store",
+            methods: [
+                MethodDescription(
+                    name: "add(_:)", signature: "add(_: Shop.Item) -> Int", labels: ["_"], parameterTypes: ["Shop.Item"], resultType: "Int",
+                    throws: true)
+            ],
+            types: [
+                TypeDefinition(
+                    name: "Shop.Colour", type: .rawEnumeration(.string, [RawCase(name: "red", value: .string("r\u{1b}\nd"))])),
+                TypeDefinition(name: "Shop.Email", type: .string), TypeDefinition(name: "Shop.Image", type: .opaque("Shop.Image")),
+                TypeDefinition(
+                    name: "Shop.Item",
+                    type: .structure([
+                        FieldDescription(name: "colours", type: .array(colour)),
+                        FieldDescription(name: "changed", type: .function(parameters: [number], result: .void), isOptional: true),
+                    ]), isPartial: true),
+                TypeDefinition(
+                    name: "Shop.Shape",
+                    type: .enumeration([
+                        FieldDescription(name: "circle", type: .structure([FieldDescription(name: "radius", type: .double)])),
+                        FieldDescription(name: "some", type: .structure([FieldDescription(name: "_0", type: number, isOptional: true)])),
+                        FieldDescription(name: "none", type: .structure([])),
+                    ])),
+            ])
+        #expect(
+            DescribeCommand.text(description, name: "shop").map(\.escapedForTerminal) == [
+                "shop: an object, Shop.Store",
+                "  add(_: Shop.Item) -> Int",
+                "", "  enum Shop.Colour: String", #"    red = "r\u{1b}\u{a}d""#,
+                "", "  Shop.Email = String",
+                "", "  Shop.Image, whose form is not known",
+                "", "  struct Shop.Item  (there may be more to it)", "    colours: [Shop.Colour]", "    changed: ((Int) -> Void)?",
+                "", "  enum Shop.Shape", "    circle(radius: Double)", "    some(Int?)", "    none",
+            ])
+    }
+
+    @Test func aMethodThatCannotBeCalledSaysWhy() {
+        let generic = MethodDescription(
+            name: "echo(_:)", signature: "echo(_: A) -> A", labels: ["_"], parameterTypes: ["A"], resultType: "A", throws: true,
+            refusal: "it is generic")
+        let description = ServiceDescription(kind: .object, type: "Shop.Store", methods: [generic])
+        #expect(
+            DescribeCommand.text(description, name: "shop") == [
+                "shop: an object, Shop.Store", "  echo(_: A) -> A  (cannot be called from elsewhere: it is generic)",
+            ])
+    }
+
     @Test func figuresAreRoundedAndGrouped() {
         #expect(FigureText.decimal(3.14159, places: 2) == "3.14")
         #expect(FigureText.decimal(0.04, places: 1) == "0.0")

@@ -51,7 +51,7 @@ enum ArgumentBinding {
         guard error.code == .badArguments, callerSignature != 0, callerSignature != method.signatureHash else { return Refusal(error) }
         return Refusal(
             .incompatible,
-            "the caller was built against another signature of \(method.wireName); here it is \(method.signature). \(error.message)")
+            "the provider has \(method.signature), another signature than the caller was built against: \(error.message)")
     }
 
     /// Whoever calls with words takes values only: the method is not made to do its work for nothing.

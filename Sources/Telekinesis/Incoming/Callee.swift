@@ -43,15 +43,24 @@ final class Callee: Sendable {
     var description: ServiceDescription {
         switch kind {
         case .object(_, let table):
-            ServiceDescription(kind: .object, type: table.typeName, methods: table.methods.map(\.description))
+            Self.describe(ServiceDescription(kind: .object, type: table.typeName, methods: table.descriptions))
         case .function(let function):
-            ServiceDescription(kind: .function, type: function.description.signature, methods: [function.description])
+            Self.describe(ServiceDescription(kind: .function, type: function.description.signature, methods: [function.description]))
         case .factory(let factory):
-            ServiceDescription(
-                kind: .class, type: factory.table.typeName, methods: factory.table.methods.map(\.description),
-                initializer: factory.initializer)
+            Self.describe(
+                ServiceDescription(
+                    kind: .class, type: factory.table.typeName, methods: factory.table.descriptions, initializer: factory.initializer))
         case .stream: ServiceDescription(kind: .object, type: "stream", methods: [])
         }
+    }
+
+    /// Adds the table of types, where any are described.
+    private static func describe(_ service: ServiceDescription) -> ServiceDescription {
+        let methods = service.methods + [service.initializer].compactMap(\.self)
+        guard methods.contains(where: { $0.parameters != nil }) else { return service }
+        var service = service
+        service.types = TypeSurvey.definitions(for: methods.flatMap { ($0.parameters ?? []) + [$0.result].compactMap(\.self) })
+        return service
     }
 }
 
@@ -68,9 +77,11 @@ struct PublishedClass: Sendable {
     ) throws -> PublishedClass {
         var parameters: [String] = []
         repeat parameters.append(String(describing: (each Argument).self))
+        let description = PublishedFunction.describe(parameters, name: "init", result: String(describing: Object.self))
+        let table = try MethodTable.of(Object.self)
+        table.describeTypes()
         return PublishedClass(
-            table: try MethodTable.of(Object.self),
-            initializer: PublishedFunction.describe(parameters, name: "init", result: String(describing: Object.self))
+            table: table, initializer: description.describing(.of(repeat (each Argument).self, result: Object.self))
         ) { decoder in
             let arguments = (repeat try decoder.nextArgument() as each Argument)
             return try await factory(repeat each arguments)

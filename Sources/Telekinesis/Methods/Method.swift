@@ -73,12 +73,29 @@ package final class Method: Sendable {
             throws: true,
             refusal: refusal)
     }
+
+    /// The same with what its values look like.
+    func description(in survey: TypeSurvey) -> MethodDescription {
+        resultType.map { description.describing(SignatureTypes(parameters: parameterTypes, result: $0), in: survey) } ?? description
+    }
 }
 
 /// The types of a method's parameters and result, as its mangled name gives them.
 struct SignatureTypes {
     let parameters: [any Any.Type]
     let result: any Any.Type
+
+    init(parameters: [any Any.Type], result: any Any.Type) {
+        self.parameters = parameters
+        self.result = result
+    }
+
+    /// The types of a function whose parameters are a pack.
+    static func of<each Argument>(_ parameters: repeat (each Argument).Type, result: any Any.Type) -> SignatureTypes {
+        var types: [any Any.Type] = []
+        repeat types.append(each parameters)
+        return SignatureTypes(parameters: types, result: result)
+    }
 
     /// Finds the types; `nil` when one of them cannot be found by name.
     init?(mangledName name: UnsafeBufferPointer<UInt8>, parameterCount: Int) {

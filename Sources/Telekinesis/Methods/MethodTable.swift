@@ -21,6 +21,8 @@ package final class MethodTable: Sendable {
     private let index: SelectorIndex
     /// By the identity of a stub type, what of it is missing here.
     private let missing = Mutex<[ObjectIdentifier: [String]]>([:])
+    /// The methods with what their values look like, once something with them has been published.
+    private let published = Mutex<[MethodDescription]?>(nil)
 
     private static let tables = Mutex<[ObjectIdentifier: MethodTable]>([:])
 
@@ -99,6 +101,16 @@ package final class MethodTable: Sendable {
         missing.withLock { $0[ObjectIdentifier(stub)] = result }
         return result
     }
+
+    /// Finds out what the values of the methods look like, which runs their types' `init(from:)`: see ``TypeSurvey``.
+    func describeTypes() {
+        guard published.withLock({ $0 == nil }) else { return }
+        let described = TypeSurvey.run { survey in methods.map { $0.description(in: survey) } }
+        published.withLock { $0 = described }
+    }
+
+    /// The methods as a hub and its users see them.
+    var descriptions: [MethodDescription] { published.withLock { $0 } ?? methods.map(\.description) }
 
     /// The methods in the binary that belong to `type`: their function types refer to its descriptor by address, and their names name it.
     private static func methods(of type: any DistributedActor.Type) -> [Method] {

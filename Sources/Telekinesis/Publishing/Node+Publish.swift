@@ -7,6 +7,9 @@ extension Node {
     ///
     /// One object may have several names. It stays alive for as long as it is published, and so does the node: see ``Node``.
     ///
+    /// So that the object can tell what its methods take and return (``describe(_:)``), the types of parameters and results decode themselves from values that are
+    /// made up, once in a process. An `init(from:)` that traps on a value that it does not like, where it should throw, traps here already.
+    ///
     /// - Parameters:
     ///   - object: a distributed actor made on this node.
     ///   - name: parts separated by slashes, see ``ServiceName``.
@@ -27,7 +30,9 @@ extension Node {
             throw TelekinesisError(.invalidUse, "this \(Object.self) is a proxy of an object elsewhere: only its own node can publish it")
         }
         let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
-        let callee = Callee(.object(object, try MethodTable.of(Object.self)), concurrency: concurrency)
+        let table = try MethodTable.of(Object.self)
+        table.describeTypes()
+        let callee = Callee(.object(object, table), concurrency: concurrency)
         try await publish(callee, key: key, kind: .object, as: name, sharing, serving)
     }
 
@@ -61,7 +66,7 @@ extension Node {
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Output
     ) async throws {
         let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
-        let callee = Callee(.function(PublishedFunction.erase(body)), as: name, concurrency: concurrency)
+        let callee = Callee(.function(PublishedFunction.published(body)), as: name, concurrency: concurrency)
         try await publish(callee, key: .random(), kind: .function, as: name, sharing, serving)
     }
 
@@ -71,7 +76,7 @@ extension Node {
         _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
     ) async throws {
         let serving = try Serving(concurrency, balancing, session.configuration.onlyEncoding)
-        let callee = Callee(.function(PublishedFunction.eraseVoid(body)), as: name, concurrency: concurrency)
+        let callee = Callee(.function(PublishedFunction.publishedVoid(body)), as: name, concurrency: concurrency)
         try await publish(callee, key: .random(), kind: .function, as: name, sharing, serving)
     }
 

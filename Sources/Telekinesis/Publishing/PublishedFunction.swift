@@ -10,7 +10,7 @@ struct PublishedFunction: Sendable {
     /// Takes the arguments of a call that never leaves the process, and yields what makes it.
     typealias Direct = @Sendable ([any Sendable]) throws -> @Sendable () async throws -> any Sendable
 
-    let description: MethodDescription
+    private(set) var description: MethodDescription
     let body: Body
     let direct: Direct
     /// Whether its result is something that stays where it is, see ``isHandedOver(_:)``.
@@ -59,12 +59,42 @@ struct PublishedFunction: Sendable {
             })
     }
 
+    /// Erases a function that is published: what its values look like is described, which runs their types' `init(from:)`, see ``TypeSurvey``.
+    static func published<each Argument: Codable & Sendable, Output: Codable & Sendable>(
+        _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Output
+    ) -> PublishedFunction {
+        var function = erase(body)
+        function.description = function.description.describing(.of(repeat (each Argument).self, result: Output.self))
+        return function
+    }
+
+    /// Erases a function without a result that is published.
+    static func publishedVoid<each Argument: Codable & Sendable>(
+        _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
+    ) -> PublishedFunction {
+        var function = eraseVoid(body)
+        function.description = function.description.describing(.of(repeat (each Argument).self, result: Void.self))
+        return function
+    }
+
     /// Describes a function whose parameters have no labels.
     static func describe(_ parameters: [String], name: String = "call", result: String) -> MethodDescription {
         let labels = parameters.map { _ in "_" }
         return MethodDescription(
             name: "\(name)(\(labels.map { $0 + ":" }.joined()))", signature: "(\(parameters.joined(separator: ", "))) -> \(result)",
             labels: labels, parameterTypes: parameters, resultType: result, throws: true)
+    }
+}
+
+extension MethodDescription {
+    /// The same with what its values look like.
+    func describing(_ types: SignatureTypes) -> MethodDescription { TypeSurvey.run { describing(types, in: $0) } }
+
+    func describing(_ types: SignatureTypes, in survey: TypeSurvey) -> MethodDescription {
+        var description = self
+        description.parameters = types.parameters.map(survey.describe)
+        description.result = survey.describe(types.result)
+        return description
     }
 }
 

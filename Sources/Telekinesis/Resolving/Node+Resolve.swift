@@ -67,7 +67,7 @@ extension Node {
         return RemoteClass(name: name, choice: choice, node: self, route: route)
     }
 
-    /// What a published name says about itself: methods, types, signatures, straight from its provider's binary.
+    /// What a published name says about itself: methods, signatures, and what values of their types look like, straight from its provider's binary.
     public func describe(_ name: String) async throws -> ServiceDescription {
         let (route, _) = try await bind(name)
         let target = ActorTarget(.name(name), .route(route))

@@ -3,8 +3,8 @@ internal import Telekinesis
 /// `tk describe`
 enum DescribeCommand: Command {
     static let syntax = CommandSyntax(
-        name: "describe", summary: "Show the methods of something published.",
-        details: "The signatures come from the binary of the provider.",
+        name: "describe", summary: "Show the methods of something published, and the types they take.",
+        details: "All of it comes from the binary of the provider.",
         operands: [.init(name: "NAME", help: "A published name.")],
         options: HubConnection.options + [HubConnection.timeout("the answer", defaultSeconds: 30), JSONOutput.option],
         examples: ["tk describe demo/counter"])
@@ -40,6 +40,30 @@ enum DescribeCommand: Command {
         for method in methods {
             lines.append("  " + method.signature + (method.refusal.map { "  (cannot be called from elsewhere: \($0))" } ?? ""))
         }
+        for type in description.types ?? [] { lines += ["", heading(type)] + parts(of: type.type).map { "    " + $0 } }
         return lines
+    }
+
+    /// What a type is.
+    private static func heading(_ definition: TypeDefinition) -> String {
+        let text =
+            switch definition.type {
+            case .structure: "struct \(definition.name)"
+            case .enumeration: "enum \(definition.name)"
+            case .rawEnumeration(let type, _): "enum \(definition.name): \(type)"
+            case .opaque: "\(definition.name), whose form is not known"
+            default: "\(definition.name) = \(definition.type)"
+            }
+        return "  " + text + (definition.isPartial ? "  (there may be more to it)" : "")
+    }
+
+    /// Its fields or cases, a line each.
+    private static func parts(of type: TypeDescription) -> [String] {
+        switch type {
+        case .structure(let fields): fields.map(\.description)
+        case .enumeration(let cases): cases.map(\.asCase)
+        case .rawEnumeration(_, let cases): cases.map(\.description)
+        default: []
+        }
     }
 }
