@@ -14,7 +14,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+    .testTarget(name: name, dependencies: dependencies + ["OneAtATime"], resources: resources, swiftSettings: strict)
 }
 
 /// The files of each sample. Each is a program, and thus a target, of its own.
@@ -102,6 +102,7 @@ let package = Package(
         sample("notes-provider", "Notes", "Provider", ["NotesAPI", "NotesSQLite", "Telekinesis"]),
         sample("notes-caller", "Notes", "Caller", ["NotesAPI", "Telekinesis"]),
 
+        .target(name: "OneAtATime", path: "Tests/OneAtATime"),
         tests("TkTests", ["tk", "Telekinesis", "TelekinesisHub", "MessagePack"]),
         tests("ReactorTests", ["Reactor", "CSystem"]),
         tests("MessagePackTests", ["MessagePack"]),

@@ -1,3 +1,4 @@
+import Synchronization
 import TelekinesisProtocol
 import Testing
 
@@ -259,6 +260,30 @@ import Testing
         let key = try provider.publish("a")
         let heard = provider.take(.call)
         #expect(heard.map(\.call) == ids && heard.map(\.key) == [key] + keys)
+    }
+
+    @Test func nothingPassesACreationThatIsLeavingOnAnotherThread() async throws {
+        let hub = try await startHub()
+        let caller = try SimulatedNode(hub)
+        let first = try SimulatedNode(hub)
+        try first.publish("a", .shared)
+        try caller.resolve("a", route: 1)
+        try first.withdraw("a")
+        let key = ActorKey.random()
+        let waiting = [caller.call(.route(1), flags: [.resultKey, .mayWait], body: Self.bytes(key)), caller.call(.key(key))]
+        let (provider, link) = try SimulatedNode.narrow(at: hub)
+        // Calls come, elsewhere it seems, just before the creation arrives, and just before the call that had waited does.
+        let later = Mutex<[CallID]>([])
+        link.beforeEach { type in
+            guard type == .call, later.withLock({ $0.count < 2 }) else { return }
+            let id = caller.call(.key(key))
+            later.withLock { $0.append(id) }
+        }
+        try provider.publish("a", .shared)
+        await hub.settle()
+        link.beforeEach(nil)
+        #expect(provider.take(.call).map(\.call) == waiting + later.withLock { $0 })
+        #expect(later.withLock { $0.count } == 2 && hub.statistics.waitingCalls == 0)
     }
 
     @Test func aChainOfResultsThatNobodyTakesIsForgotten() async throws {

@@ -191,6 +191,24 @@ import Testing
         await stage.end()
     }
 
+    @Test func whileTooMuchWaitsToLeaveNothingMoreIsRead() async throws {
+        var limits = LinkLimits()
+        limits.unsentWhileReading = 2_000
+        // Whatever leaves takes ten seconds, and as long nothing else does.
+        let stage = try Stage(capacity: 100, limits: limits)
+        let large = FrameWriter.data(flags: [], peer: .hub, call: 1, bytes: [UInt8](repeating: 0, count: 1_500)[...])
+        for _ in 0..<3 { stage.link.send(large) }
+        await stage.clock.advance(by: 0)
+        for _ in 0..<3 { stage.link.send(large) }
+        await stage.send([Self.frame(1), Self.frame(2)])
+        await stage.send([Self.frame(3)], first: 2)
+        await stage.clock.advance(by: 9_000_000_000)
+        #expect(stage.ear.heard == [1, 2])
+        await stage.clock.advance(by: 12_000_000_000)
+        #expect(stage.ear.heard == [1, 2, 3] && stage.ear.end == nil)
+        await stage.end()
+    }
+
     @Test func textHasNoPlaceHere() async throws {
         let stage = try Stage()
         [UInt8]("{}".utf8).withUnsafeBytes { stage.link.received(text: $0) }

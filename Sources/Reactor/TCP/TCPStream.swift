@@ -84,10 +84,17 @@ public final class TCPStream: Sendable {
 
     /// Reads nothing for a while: what comes meanwhile waits at the system, and then at the sender. To be called by the handler from within `received`.
     ///
-    /// - Parameter nanoseconds: how long.
-    public func pauseReading(for nanoseconds: UInt64) {
+    /// - Parameters:
+    ///   - nanoseconds: how long.
+    ///   - goesOn: asked then: whether for as long again.
+    public func pauseReading(for nanoseconds: UInt64, andWhile goesOn: @escaping @Sendable () -> Bool = { false }) {
         guard let watch, !isPaused.exchange(true, ordering: .relaxed) else { return }
+        resumeReading(after: nanoseconds, unless: goesOn, watch)
+    }
+
+    private func resumeReading(after nanoseconds: UInt64, unless goesOn: @escaping @Sendable () -> Bool, _ watch: Watch) {
         _ = loop.schedule(after: Int64(clamping: nanoseconds)) { [self] in
+            if phase.load(ordering: .relaxed) == .open, goesOn() { return resumeReading(after: nanoseconds, unless: goesOn, watch) }
             isPaused.store(false, ordering: .relaxed)
             // Whatever is there is reported anew.
             _ = descriptor.use { loop.poller.change($0, to: Self.interest, token: watch.token) }

@@ -66,9 +66,12 @@ final class Connector: Sendable {
             try await session.open(link)
         case .url(let url):
             var dialer = WebSocketDialer()
-            dialer.handshake = session.configuration.link.handshake
-            let link = try await dialer.dial(url, on: session.loop) { transport in
-                Link(transport, receiver: session, limits: session.configuration.link)
+            var limits = session.configuration.link
+            dialer.handshake = limits.handshake
+            // What others make this node say must not end the connection that it shares: the hub reads whatever comes, so all of it leaves in time.
+            limits.unsentWhileReading = min(limits.unsentWhileReading, QueueLimit.relayed)
+            let link = try await dialer.dial(url, on: session.loop) { [limits] transport in
+                Link(transport, receiver: session, limits: limits)
             }
             try await session.open(link)
         }

@@ -18,9 +18,12 @@ extension IncomingCalls {
     @discardableResult
     func answer(
         _ id: IncomingCall.ID, _ reply: consuming SplitBytes, _ flags: ReplyFlags, _ references: OutgoingReferences? = nil,
-        on link: any FrameLink, of call: IncomingCall? = nil
+        on link: any FrameLink, of call: IncomingCall? = nil, mayWaitBehind limit: Int? = nil
     ) -> [UInt8] {
         var flags = flags
+        // There is always room for the short word that there is none.
+        let isRefusal = flags.contains(.isError) && reply.count <= Self.largestRefusal
+        let limit = limit ?? (isRefusal ? QueueLimit.replies : QueueLimit.relayed)
         let encoding = call?.head.encoding ?? .messagePack
         if references != nil, call?.callerHasGone == true {
             // Should it have come back, nobody there waits for what would be handed over.
@@ -49,7 +52,7 @@ extension IncomingCalls {
         let outcome: SendOutcome
         if let references {
             do throws(TelekinesisError) {
-                outcome = try give(references, to: id.source, with: reply.bytes[..<size], on: link, of: call)
+                outcome = try give(references, to: id.source, with: reply.bytes[..<size], on: link, of: call, limit: limit)
             } catch {
                 var error = error
                 error.ran = .yes
@@ -58,11 +61,14 @@ extension IncomingCalls {
             }
         } else {
             outcome = reply.bytes.withUnsafeBytes {
-                link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
+                link.send(UnsafeRawBufferPointer(rebasing: $0[..<size]), count: 1, lane: .urgent, patch: .none, limit: limit)
             }
         }
         switch outcome {
         case .closed: return []
+        case .full where !isRefusal:
+            refuse(id, Self.resultDoesNotFit(ran: call == nil ? .no : .yes), in: encoding, on: link)
+            return []
         case .full:
             // An answer must not be lost without a word: the end of the connection is one.
             link.close(TelekinesisError(.overloaded, "the hub reads too slowly: answers can wait no longer", ran: .maybe))
@@ -74,16 +80,25 @@ extension IncomingCalls {
         return []
     }
 
+    /// An error of more bytes waits where results do.
+    private static let largestRefusal = 1024
+
+    private static func resultDoesNotFit(ran: TelekinesisError.Execution) -> TelekinesisError {
+        let what = "the provider's answers leave too slowly: there is no room for this one behind all that wait"
+        return TelekinesisError(.overloaded, what, ran: ran)
+    }
+
     /// Workers keep no more memory than that for the next reply.
     private static let largestSpare = 1024
 
     /// Sends the first frame of an answer that hands something over, and in front of it the word to the owners of what is others'.
     private func give(
-        _ references: OutgoingReferences, to holder: NodeID, with frame: ArraySlice<UInt8>, on link: any FrameLink, of call: IncomingCall?
+        _ references: OutgoingReferences, to holder: NodeID, with frame: ArraySlice<UInt8>, on link: any FrameLink, of call: IncomingCall?,
+        limit: Int
     ) throws(TelekinesisError) -> SendOutcome {
         let (shares, count) = try references.give(to: holder, in: registry)
         let outcome = (shares + frame).withUnsafeBytes {
-            link.send($0, count: count + 1, lane: .urgent, patch: .none, limit: QueueLimit.replies)
+            link.send($0, count: count + 1, lane: .urgent, patch: .none, limit: limit)
         }
         // The end of the link, or of the caller, has freed what was held by then, but not what is given after it.
         if outcome != .queued || call?.callerHasGone == true { references.takeBack(from: holder, in: registry) }

@@ -147,7 +147,7 @@ final class IncomingCalls: Sendable {
             throw TelekinesisError(.badArguments, "this call returns no object for which its caller could choose a key", ran: .no)
         case ObjectService.describe.rawValue:
             if let arrived { end(arrived, id) }
-            answer(id, ReplyWriter.encoded(callee.description, in: head.encoding), [], on: link)
+            answer(id, ReplyWriter.encoded(callee.description, in: head.encoding), [], on: link, mayWaitBehind: QueueLimit.calls)
             return
         case ObjectService.ping.rawValue:
             if let arrived { end(arrived, id) }

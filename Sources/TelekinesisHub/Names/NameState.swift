@@ -136,6 +136,9 @@ struct NameState: Sendable {
         return .at(provider)
     }
 
+    /// Whether a call of an object whose creation went to a provider would pass the creation, or earlier calls: those may be leaving on another thread.
+    func overtakesOthers(of key: ActorKey) -> Bool { waiting.concern(key) }
+
     /// Whether whoever comes now passes nobody who could go as well.
     private var overtakesNobody: Bool { waiting.isEmpty || isSettled && !waiting.isLeaving }
 

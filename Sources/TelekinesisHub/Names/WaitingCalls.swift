@@ -33,6 +33,9 @@ struct WaitingCall: Sendable {
     var isCancelled = false
     var timer: Timer?
 
+    /// Whether it is to make this object, or is a call of it.
+    func concerns(_ key: ActorKey) -> Bool { if case .created(key) = purpose { true } else { resultKey == key } }
+
     /// Whether it waits for nothing but room at any provider.
     var isPlain: Bool { if case .route = purpose, case .any = wish { !mayWait } else { false } }
 }
@@ -59,6 +62,12 @@ struct WaitingCalls: Sendable {
     var isEmpty: Bool { standing == 0 && leaving == nil }
     var count: Int { standing + (leaving == nil ? 0 : 1) }
     var isLeaving: Bool { leaving != nil }
+
+    /// Whether the creation of an object, or a call of it, waits or is leaving.
+    func concern(_ key: ActorKey) -> Bool {
+        if isEmpty { return false }
+        return leaving?.concerns(key) ?? false || slots[head...].contains { $0?.concerns(key) ?? false }
+    }
 
     mutating func append(_ call: WaitingCall, limits: HubLimits) throws(TelekinesisError) {
         let free = limits.waitingCallsPerName - count

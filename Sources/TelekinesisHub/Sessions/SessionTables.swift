@@ -156,10 +156,7 @@ struct SessionTables: ~Copyable {
             switch placement {
             case .at(let provider): return send(call, to: provider, takesPlace: true)
             case .hopeless(let reason): return .refuse(entry.error(reason))
-            case .busy:
-                open.insert(.waiting(entry), for: call.id)
-                if let key = call.resultKey { created[key] = .waiting(entry, call.id) }
-                return .wait(entry)
+            case .busy: return noteWaiting(call, at: entry)
             }
         } catch {
             return .refuse(error)
@@ -175,7 +172,20 @@ struct SessionTables: ~Copyable {
         case nil:
             let what = "nothing was created under this key, or its provider has gone"
             return .guess(TelekinesisError(.noSuchObject, what, ran: .no))
-        case .at(let provider): return send(call, to: provider, takesPlace: false)
+        case .at(let provider):
+            let entry = provider.entry
+            do throws(TelekinesisError) {
+                let waits = try entry.state.withLock { (state) throws(TelekinesisError) -> Bool in
+                    guard state.overtakesOthers(of: key) else { return false }
+                    try mayWait()
+                    try wait(&state, .any)
+                    return true
+                }
+                guard waits else { return send(call, to: provider, takesPlace: false) }
+            } catch {
+                return .refuse(error)
+            }
+            return noteWaiting(call, at: entry)
         case .waiting(let entry, _):
             do throws(TelekinesisError) {
                 try mayWait()
@@ -183,10 +193,14 @@ struct SessionTables: ~Copyable {
             } catch {
                 return .refuse(error)
             }
-            open.insert(.waiting(entry), for: call.id)
-            if let key = call.resultKey { created[key] = .waiting(entry, call.id) }
-            return .wait(entry)
+            return noteWaiting(call, at: entry)
         }
+    }
+
+    private mutating func noteWaiting(_ call: Request, at entry: NameEntry) -> Placement {
+        open.insert(.waiting(entry), for: call.id)
+        if let key = call.resultKey { created[key] = .waiting(entry, call.id) }
+        return .wait(entry)
     }
 
     private mutating func send(_ call: Request, to provider: Provider, takesPlace: Bool) -> Placement {

@@ -42,6 +42,8 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
     private let isOpen = Atomic<Bool>(false)
     /// Frames received of late; touched only where messages are received, which is one at a time.
     nonisolated(unsafe) private var frames: TokenBucket
+    /// Whether more waits to leave than ``LinkLimits/unsentWhileReading``, or did a moment ago. Changed with `state` locked.
+    private let isBehind = Atomic<Bool>(false)
     /// This end has said goodbye: what still arrives is handed to nobody.
     private let isClosing = Atomic<Bool>(false)
 
@@ -103,6 +105,7 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
             guard state.phase != .closed, state.closing == nil else { return (.closed, false) }
             guard state.lanes.queuedBytes <= limit else { return (.full, false) }
             append(&state.lanes)
+            if state.lanes.queuedBytes > limits.unsentWhileReading { isBehind.store(true, ordering: .relaxed) }
             defer { state.flushIsDue = true }
             return (.queued, !state.flushIsDue && state.fullSince == nil)
         }
@@ -200,9 +203,25 @@ public final class Link: FrameLink, TransportReceiver, Flushable {
             // A message without any costs something too.
             frames.charge(max(1, Int(number - earlier)), limits.frames, now: now)
             let debt = frames.debt(limits.frames)
-            if debt > 0 { transport.pauseReading(for: debt) }
+            if debt > 0 {
+                transport.pauseReading(for: debt, andWhile: { false })
+            } else if isBehind.load(ordering: .relaxed), staysBehind() {
+                transport.pauseReading(for: Self.pauseWhileBehind) { self.staysBehind() }
+            }
         } catch {
             close(error)
+        }
+    }
+
+    /// How long to wait before looking again whether what waits has left, in nanoseconds.
+    private static let pauseWhileBehind: UInt64 = 5_000_000
+
+    /// Whether so much waits to leave that nothing more should be read.
+    private func staysBehind() -> Bool {
+        state.withLock { state in
+            let isBehind = state.phase != .closed && state.lanes.queuedBytes > limits.unsentWhileReading
+            if !isBehind { self.isBehind.store(false, ordering: .relaxed) }
+            return isBehind
         }
     }
 
@@ -323,6 +342,10 @@ public struct LinkLimits: Sendable {
     public var totalBeforeAuthentication = 32 * 1024
     /// Frames that the peer may send. One that sends more is read more slowly, and loses nothing.
     public var frames = Rate(perSecond: 1_000_000, burst: 1_000_000)
+
+    /// What may wait to leave while more is read: what is read may have to be answered, and the sender hears in this way that it is too much. No limit
+    /// where the other end has one: two that wait for each other would wait for ever.
+    public var unsentWhileReading = Int.max
 
     /// The default limits.
     public init() {}

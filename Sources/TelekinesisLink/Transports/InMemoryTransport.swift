@@ -22,6 +22,8 @@ public final class InMemoryTransport: Transport {
         var sentMessages = 0
         /// Until when this end is given nothing.
         var pausedUntil: UInt64 = 0
+        /// Asked then: for how much longer, in nanoseconds.
+        var pauseGoesOn: (@Sendable () -> UInt64)?
         /// How the channel ended.
         var end: TransportEnd?
     }
@@ -117,7 +119,8 @@ public final class InMemoryTransport: Transport {
     private func deliver() {
         // One lock after the other: the peer delivers as well.
         guard let peer = state.withLock({ $0.peer }) else { return }
-        let (receiver, pausedUntil) = peer.state.withLock { ($0.end == nil ? $0.receiver : nil, $0.pausedUntil) }
+        let receiver = peer.state.withLock { $0.end == nil ? $0.receiver : nil }
+        let pausedUntil = peer.pausedUntil
         let now = peer.loop.now
         guard pausedUntil <= now else {
             _ = peer.loop.schedule(after: Int64(clamping: pausedUntil - now)) { [weak self] in self?.deliver() }
@@ -136,9 +139,25 @@ public final class InMemoryTransport: Transport {
     }
 
     /// Lets what is under way to this end wait for a while.
-    public func pauseReading(for nanoseconds: UInt64) {
+    public func pauseReading(for nanoseconds: UInt64, andWhile goesOn: @escaping @Sendable () -> Bool) {
         let (end, overflow) = loop.now.addingReportingOverflow(nanoseconds)
-        state.withLock { $0.pausedUntil = max($0.pausedUntil, overflow ? .max : end) }
+        state.withLock { state in
+            guard end > state.pausedUntil || overflow else { return }
+            state.pausedUntil = overflow ? .max : end
+            state.pauseGoesOn = { goesOn() ? nanoseconds : 0 }
+        }
+    }
+
+    /// Until when nothing is handed out at this end.
+    private var pausedUntil: UInt64 {
+        let (end, goesOn) = state.withLock { ($0.pausedUntil, $0.pauseGoesOn) }
+        let now = loop.now
+        guard let goesOn, end <= now else { return end }
+        let more = goesOn()
+        return state.withLock { state in
+            if more == 0 { state.pauseGoesOn = nil } else { state.pausedUntil = now + more }
+            return state.pausedUntil
+        }
     }
 
     /// Does nothing: messages come whole, and are not kept.
@@ -161,6 +180,7 @@ public final class InMemoryTransport: Transport {
                 guard state.end == nil else { return nil }
                 state.end = end
                 state.underway = []
+                state.pauseGoesOn = nil
                 state.peer = nil
                 return state.receiver.take()
             }

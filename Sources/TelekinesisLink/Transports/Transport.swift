@@ -33,8 +33,10 @@ public protocol Transport: AnyObject, Sendable {
 
     /// Hands out nothing for a while, except what has been read already: the rest waits at the sender. Called by the receiver while it is given something.
     ///
-    /// - Parameter nanoseconds: how long.
-    func pauseReading(for nanoseconds: UInt64)
+    /// - Parameters:
+    ///   - nanoseconds: how long.
+    ///   - goesOn: asked then: whether for as long again.
+    func pauseReading(for nanoseconds: UInt64, andWhile goesOn: @escaping @Sendable () -> Bool)
 
     /// Closes the channel in good order; the receiver hears `closed` once.
     ///

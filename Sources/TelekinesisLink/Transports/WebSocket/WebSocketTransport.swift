@@ -66,7 +66,9 @@ public final class WebSocketTransport: Transport {
     public func limitMessages(to size: Int) { maximumMessageSize.store(size, ordering: .relaxed) }
 
     /// Reads nothing for a while: what comes meanwhile waits at the system, and then at the sender.
-    public func pauseReading(for nanoseconds: UInt64) { stream.pauseReading(for: nanoseconds) }
+    public func pauseReading(for nanoseconds: UInt64, andWhile goesOn: @escaping @Sendable () -> Bool) {
+        stream.pauseReading(for: nanoseconds, andWhile: goesOn)
+    }
 
     // MARK: Sending
 
