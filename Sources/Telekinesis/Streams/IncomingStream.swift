@@ -122,7 +122,13 @@ final class IncomingStream: Sendable {
 
     /// Nobody reads any more: what has come is dropped, and the source is told.
     func cancel() {
-        state.withLock { $0.received = [] }
+        // What ends with them does so outside the lock.
+        withExtendedLifetime(
+            state.withLock { state in
+                defer { state.received = [] }
+                return state.received
+            }
+        ) {}
         end(.failure(CancellationError()))
         session.cancel(call)
     }

@@ -6,7 +6,8 @@ final class LocalStream<Element: Sendable>: Sendable {
     private static var capacity: Int { 16 }
 
     private struct State {
-        var elements: ArraySlice<Element> = []
+        /// Places that are taken out are empty.
+        var elements: ArraySlice<Element?> = []
         var end: Result<Void, any Error>?
         var isCancelled = false
         var reader: UnsafeContinuation<Void, Never>?
@@ -56,7 +57,9 @@ final class LocalStream<Element: Sendable>: Sendable {
         while true {
             let (element, end, producers) = state.withLock {
                 state -> (Element?, Result<Void, any Error>?, [UnsafeContinuation<Void, Never>]) in
-                guard let element = state.elements.popFirst() else { return (nil, state.end, []) }
+                guard let first = state.elements.indices.first else { return (nil, state.end, []) }
+                let element = state.elements[first].take()
+                state.elements.removeFirst()
                 defer { state.producers = [] }
                 return (element, nil, state.producers)
             }

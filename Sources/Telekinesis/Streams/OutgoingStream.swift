@@ -31,6 +31,9 @@ final class OutgoingStream: Flushable {
         var readerHasGone = false
         /// Told when the last frame has left, or never will.
         var finished: CheckedContinuation<Void, Never>?
+
+        /// Whether a producer need not wait.
+        var takesMore: Bool { isCancelled || flow.hasRoom && !flow.isFull }
     }
 
     private let id: IncomingCall.ID
@@ -41,12 +44,15 @@ final class OutgoingStream: Flushable {
     /// How many elements with stored values may be ahead of the reader.
     private let maximumStored: Int
 
+    /// Whatever its reader says: what it refers to is not lost for that, as stores keep for a while what was let go.
+    private static let largestMaximumStored = 32
+
     init(_ id: IncomingCall.ID, window: UInt32, on link: any FrameLink, loop: EventLoop, home: NodeHome) {
         self.id = id
         self.link = link
         self.loop = loop
         self.home = home
-        maximumStored = Int(window) / StreamOutflow.costOfStored + 2
+        maximumStored = min(Int(window) / StreamOutflow.costOfStored + 2, Self.largestMaximumStored)
         state = Mutex(State(flow: StreamOutflow(window: window)))
     }
 
@@ -117,7 +123,7 @@ final class OutgoingStream: Flushable {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let isReady = state.withLock { state in
-                    if state.isCancelled || state.flow.hasRoom { return true }
+                    if state.takesMore { return true }
                     state.waiting.append(continuation)
                     return false
                 }
@@ -146,20 +152,23 @@ final class OutgoingStream: Flushable {
 
     private func append(_ element: [UInt8], _ references: OutgoingReferences?, _ values: OutgoingValues? = nil) {
         let bytes = references.map { $0.table + element } ?? element
-        let flushes = state.withLock { state -> Bool in
+        let (flushes, old) = state.withLock { state -> (Bool, OutgoingValues?) in
             var number: Int?
             if let references {
                 number = state.nextReferences
                 state.references[state.nextReferences] = references
                 state.nextReferences += 1
             }
+            var old: OutgoingValues?
             if let values {
-                if state.stored.count == maximumStored { state.stored.removeFirst() }
+                if state.stored.count == maximumStored { old = state.stored.removeFirst() }
                 state.stored.append(values)
             }
             state.flow.append(bytes, references: number, isStored: values != nil)
-            return Self.flushIsNew(&state)
+            return (Self.flushIsNew(&state), old)
         }
+        // Whatever ends with it does so outside the lock.
+        withExtendedLifetime(old) {}
         if flushes { scheduleFlush() }
     }
 
@@ -182,7 +191,7 @@ final class OutgoingStream: Flushable {
     private func hasRoom() throws -> Bool {
         try state.withLock { state in
             guard !state.isCancelled else { throw CancellationError() }
-            return state.flow.hasRoom && !state.flow.isFull
+            return state.takesMore
         }
     }
 
@@ -255,7 +264,7 @@ final class OutgoingStream: Flushable {
             var end: Departure?
             if let last = state.end, state.isCancelled || state.flow.isEmpty, !state.hasEnded { end = .end(last.body, last.flags) }
             state.isFlushing = end != nil
-            let goesOn = state.isCancelled || state.flow.hasRoom
+            let goesOn = state.takesMore
             defer {
                 if goesOn { state.waiting = [] }
                 if state.hasEnded { state.finished = nil }

@@ -87,7 +87,12 @@ public struct StreamOutflow: Sendable {
     public mutating func next() -> Part? {
         guard credit > 0 else { return nil }
         if sealed.isEmpty { seal() }
-        guard let part = sealed.popFirst() else { return nil }
+        guard let first = sealed.indices.first else { return nil }
+        // What has left is kept no longer, though its place is.
+        var part = Part(body: [], flags: [], references: nil)
+        swap(&part, &sealed[first])
+        sealed.removeFirst()
+        if sealed.isEmpty { sealed = [] }
         credit -= part.cost
         return part
     }
