@@ -69,6 +69,7 @@ import Testing
             #expect(strays == [])
             await caller.close()
         }
+        await provider.close()
         await hub.stop()
     }
 
