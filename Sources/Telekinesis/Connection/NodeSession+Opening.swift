@@ -184,11 +184,44 @@ enum ControlCall {
 }
 
 extension NodeSession {
-    /// Makes a call of the hub that gives something back, and waits for its answer: whatever has become of the task, it is made.
-    nonisolated(nonsending) func settle(_ frame: SplitBytes) async throws -> Reply {
-        try await withCheckedThrowingContinuation { continuation in
-            start(frame, to: ControlCall.target) { continuation.resume(with: $0.mapError { $0 }) }
+    /// Makes a call of the hub that gives something back or takes something for this node, and waits for its answer: whatever has become of the task, it
+    /// is made, and an answer for which the task's deadline leaves no time is not lost.
+    ///
+    /// - Parameter late: gets an answer for which nobody waits any more.
+    nonisolated(nonsending) func settle(
+        _ frame: SplitBytes, late: @escaping @Sendable (Result<Reply, TelekinesisError>) -> Void = { _ in }
+    ) async throws -> Reply {
+        let now = loop.now
+        let deadline = CallScope.current.deadline(at: now).time
+        return try await withCheckedThrowingContinuation { continuation in
+            let waiter = Waiter(continuation)
+            let timer = loop.schedule(after: Int64(clamping: deadline > now ? deadline - now : 0)) {
+                waiter.take()?.resume(throwing: TelekinesisError(.deadlineExceeded, "the hub has not answered in time", ran: .maybe))
+            }
+            CallScope.$current.withValue(CallScope(deadline: CallScope.now + Self.timeToSettle)) {
+                start(frame, to: ControlCall.target) { result in
+                    timer.cancel()
+                    if let waiter = waiter.take() { waiter.resume(with: result.mapError { $0 }) } else { late(result) }
+                }
+            }
         }
+    }
+
+    /// Somebody who waits, until an answer or a deadline takes him out.
+    private final class Waiter: Sendable {
+        private let continuation: Mutex<CheckedContinuation<Reply, any Error>?>
+
+        init(_ continuation: CheckedContinuation<Reply, any Error>) { self.continuation = Mutex(continuation) }
+
+        func take() -> CheckedContinuation<Reply, any Error>? { continuation.withLock { $0.take() } }
+    }
+
+    /// How long the hub may take for it, whenever the task's own deadline is, in nanoseconds.
+    private static let timeToSettle: UInt64 = 300_000_000_000
+
+    /// Tells the hub something, whatever the deadline of the running task is. With the end of the connection the hub knows by itself.
+    func tell(_ frame: SplitBytes) {
+        CallScope.$current.withValue(CallScope()) { start(frame, to: ControlCall.target) { _ in } }
     }
 }
 

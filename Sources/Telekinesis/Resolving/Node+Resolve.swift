@@ -227,7 +227,7 @@ extension NodeSession {
             return state.phase.knowsRoutes
         }
         guard isBound, let frame = try? ControlCall.frame(HubService.unbind, handle) else { return }
-        start(frame, to: ControlCall.target) { _ in }
+        tell(frame)
     }
 }
 

@@ -94,7 +94,7 @@ final class ReservationLease: Sendable {
     /// The reservation ends; the first end counts.
     func end(_ end: End) {
         guard finish(end), let frame = try? ControlCall.frame(HubService.unbind, handle) else { return }
-        session.start(frame, to: ControlCall.target) { _ in }
+        session.tell(frame)
     }
 
     /// Ends the reservation and waits for the hub's word about it.

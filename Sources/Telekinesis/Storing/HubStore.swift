@@ -16,9 +16,11 @@ final class HubStore: ValueStore {
 
     func put(_ content: [UInt8], as reference: StoredReference) async throws {
         try await slots.run { [self] in
-            let connection = session.acquaintance(of: .hub)
-            let answer = try await settle(StoreService.put, StorePut(reference)).plainValue(StorePutAnswer.self)
-            guard let upload = answer.upload else { return try note(reference, on: connection) }
+            let answer = try await settle(StoreService.put, StorePut(reference)) { [self] reply in
+                guard let answer = try? reply.plainValue(StorePutAnswer.self) else { return }
+                if let upload = answer.upload { tell(StoreService.abandon, upload) } else { tell(StoreService.release, reference.digest) }
+            }.plainValue(StorePutAnswer.self)
+            guard let upload = answer.upload else { return try note(reference) }
             do {
                 try await forEachBounded(Self.offsets(content.count), width: Self.piecesUnderWay) { [self] offset in
                     let piece = content[offset..<min(offset + StoreService.maximumPiece, content.count)]
@@ -29,16 +31,19 @@ final class HubStore: ValueStore {
                 tell(StoreService.abandon, upload)
                 throw error
             }
-            try await settle(StoreService.finish, upload).throwError()
-            try note(reference, on: connection)
+            try await settle(StoreService.finish, upload) { [self] reply in
+                if (try? reply.throwError()) != nil { tell(StoreService.release, reference.digest) }
+            }.throwError()
+            try note(reference)
         }
     }
 
     func get(_ reference: StoredReference) async throws -> [UInt8] {
         try await slots.run { [self] in
-            let connection = session.acquaintance(of: .hub)
-            let size = try await settle(StoreService.hold, reference.digest).plainValue(Int.self)
-            try note(reference, on: connection)
+            let size = try await settle(StoreService.hold, reference.digest) { [self] reply in
+                if (try? reply.throwError()) != nil { tell(StoreService.release, reference.digest) }
+            }.plainValue(Int.self)
+            try note(reference)
             do {
                 guard size == reference.size else {
                     throw TelekinesisError(.badArguments, "the size and the digest of the reference do not belong together", ran: .no)
@@ -68,7 +73,9 @@ final class HubStore: ValueStore {
     /// The hub holds something for this node.
     ///
     /// - Throws: `CancellationError` when nobody wants it any more; then it is given back.
-    private func note(_ reference: StoredReference, on connection: Acquaintance) throws {
+    private func note(_ reference: StoredReference) throws {
+        // That of now: a call that was held over the end of a connection was answered on the next one.
+        let connection = session.acquaintance(of: .hub)
         holds.withLock { $0[reference.digest, default: []].append(connection) }
         guard Task.isCancelled else { return }
         release(reference)
@@ -107,14 +114,18 @@ final class HubStore: ValueStore {
         return try reply.plainValue(type)
     }
 
-    /// Makes a call after which the hub keeps something for this node: its answer is waited for in any case, so that it can be given back.
-    private func settle(_ selector: Selector, _ request: some Codable & Sendable) async throws -> Reply {
-        try await session.settle(ControlCall.frame(selector, request))
+    /// Makes a call after which the hub keeps something for this node.
+    ///
+    /// - Parameter giveBack: gets the answer when it comes too late.
+    private func settle(
+        _ selector: Selector, _ request: some Codable & Sendable, late giveBack: @escaping @Sendable (Reply) -> Void
+    ) async throws -> Reply {
+        try await session.settle(ControlCall.frame(selector, request)) { if case .success(let reply) = $0 { giveBack(reply) } }
     }
 
     /// Says something that needs no answer, if there is a connection: with its end, the hub knows.
     private func tell(_ selector: Selector, _ request: some Codable & Sendable) {
         guard session.state.withLock({ $0.phase.link != nil }), let frame = try? ControlCall.frame(selector, request) else { return }
-        session.start(frame, to: ControlCall.target) { _ in }
+        session.tell(frame)
     }
 }

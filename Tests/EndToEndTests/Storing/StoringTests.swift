@@ -40,6 +40,20 @@ import Testing
         await line.hub.stop()
     }
 
+    @Test func whoseTimeIsUpLeavesNothingAtTheHub() async throws {
+        let line = try await Line { $0.limits.store.uploadsPerSession = 8 }
+        var digests: [ContentDigest] = []
+        for number in 0..<40 {
+            let data = StoredData(Archive.bytes(100_000 + number))
+            digests.append(try await StoredData.digest(of: data.bytes))
+            _ = try? await withDeadline(.after(.microseconds(number * 50))) { try await line.archive.size(of: data) }
+        }
+        #expect(try await line.archive.size(of: StoredData(Archive.bytes(99_000))) == 99_000)
+        // Nor is anything held that nobody has any more.
+        try await eventually { digests.allSatisfy { line.hub.holds(StoredReference(digest: $0, size: 0)) == 0 } }
+        await line.hub.stop()
+    }
+
     @Test func aTypeOfOnesOwnUsesTheNodesStore() async throws {
         let line = try await Line()
         try await line.provider.publish(function: "demo/pages") { (book: Book) in book.pages.count }
